@@ -22,16 +22,17 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from proctor.runs.v1 import run_pb2 as proctor_dot_runs_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!proctor/events/v1/run_event.proto\x12\x11proctor.events.v1\x1a\x19proctor/runs/v1/run.proto\"-\n\x08RunEvent\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.proctor.runs.v1.Runb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!proctor/events/v1/run_event.proto\x12\x11proctor.events.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x19proctor/runs/v1/run.proto\"\x84\x01\n\x08RunEvent\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.proctor.runs.v1.Run\x12+\n\ngeneration\x18\x02 \x01(\x0b\x32\x17.google.protobuf.Struct\x12(\n\x07metrics\x18\x03 \x01(\x0b\x32\x17.google.protobuf.Structb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'proctor.events.v1.run_event_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RUNEVENT']._serialized_start=83
-  _globals['_RUNEVENT']._serialized_end=128
+  _globals['_RUNEVENT']._serialized_start=114
+  _globals['_RUNEVENT']._serialized_end=246
 # @@protoc_insertion_point(module_scope)

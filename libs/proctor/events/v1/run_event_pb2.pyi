@@ -5,6 +5,7 @@ isort:skip_file
 
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from proctor.runs.v1 import run_pb2 as _run_pb2
 import builtins as _builtins
 import sys
@@ -26,18 +27,32 @@ class RunEvent(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     RUN_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def run(self) -> _run_pb2.Run:
-        """The run as it was when the fact happened; no rows, prompts or outputs."""
+        """The run as it was when the fact happened; no rows, prompts or outputs. Its generation_json and metrics_json are left
+        out: the two fields below carry them as plain JSON.
+        """
+
+    @_builtins.property
+    def generation(self) -> _struct_pb2.Struct:
+        """Generation settings as the caller gave them."""
+
+    @_builtins.property
+    def metrics(self) -> _struct_pb2.Struct:
+        """Metrics by model and by task; only in run.completed."""
 
     def __init__(
         self,
         *,
         run: _run_pb2.Run | None = ...,
+        generation: _struct_pb2.Struct | None = ...,
+        metrics: _struct_pb2.Struct | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "metrics", b"metrics", "run", b"run"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["run", b"run"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generation", b"generation", "metrics", b"metrics", "run", b"run"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
