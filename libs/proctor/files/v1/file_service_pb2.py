@@ -26,41 +26,43 @@ from proctor.common.v1 import page_pb2 as proctor_dot_common_dot_v1_dot_page__pb
 from proctor.files.v1 import file_pb2 as proctor_dot_files_dot_v1_dot_file__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#proctor/files/v1/file_service.proto\x12\x10proctor.files.v1\x1a\x1cproctor/common/v1/page.proto\x1a\x1bproctor/files/v1/file.proto\"B\n\x0cUploadHeader\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x03 \x01(\t\"^\n\x11UploadFileRequest\x12\x30\n\x06header\x18\x01 \x01(\x0b\x32\x1e.proctor.files.v1.UploadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\":\n\x12UploadFileResponse\x12$\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x16.proctor.files.v1.File\"\x8d\x01\n\x10ListFilesRequest\x12,\n\x04page\x18\x01 \x01(\x0b\x32\x1e.proctor.common.v1.PageRequest\x12*\n\x05order\x18\x02 \x01(\x0e\x32\x1b.proctor.files.v1.FileOrder\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\"e\n\x11ListFilesResponse\x12%\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x16.proctor.files.v1.File\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.proctor.common.v1.PageInfo\"!\n\x0eGetFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"7\n\x0fGetFileResponse\x12$\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x16.proctor.files.v1.File\"(\n\x14\x42\x61tchGetFilesRequest\x12\x10\n\x08\x66ile_ids\x18\x01 \x03(\t\">\n\x15\x42\x61tchGetFilesResponse\x12%\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x16.proctor.files.v1.File\"&\n\x13\x44ownloadFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"W\n\x14\x44ownloadFileResponse\x12&\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x16.proctor.files.v1.FileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"$\n\x11\x44\x65leteFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"\x14\n\x12\x44\x65leteFileResponse*P\n\tFileOrder\x12\x1a\n\x16\x46ILE_ORDER_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x46ILE_ORDER_ASC\x10\x01\x12\x13\n\x0f\x46ILE_ORDER_DESC\x10\x02\x32\xaa\x04\n\x0b\x46ileService\x12Y\n\nUploadFile\x12#.proctor.files.v1.UploadFileRequest\x1a$.proctor.files.v1.UploadFileResponse(\x01\x12T\n\tListFiles\x12\".proctor.files.v1.ListFilesRequest\x1a#.proctor.files.v1.ListFilesResponse\x12N\n\x07GetFile\x12 .proctor.files.v1.GetFileRequest\x1a!.proctor.files.v1.GetFileResponse\x12`\n\rBatchGetFiles\x12&.proctor.files.v1.BatchGetFilesRequest\x1a\'.proctor.files.v1.BatchGetFilesResponse\x12_\n\x0c\x44ownloadFile\x12%.proctor.files.v1.DownloadFileRequest\x1a&.proctor.files.v1.DownloadFileResponse0\x01\x12W\n\nDeleteFile\x12#.proctor.files.v1.DeleteFileRequest\x1a$.proctor.files.v1.DeleteFileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#proctor/files/v1/file_service.proto\x12\x10proctor.files.v1\x1a\x1cproctor/common/v1/page.proto\x1a\x1bproctor/files/v1/file.proto\"B\n\x0cUploadHeader\x12\x10\n\x08\x66ilename\x18\x01 \x01(\t\x12\x0f\n\x07purpose\x18\x02 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x03 \x01(\t\"\x1f\n\tUploadEnd\x12\x12\n\nsize_bytes\x18\x01 \x01(\x03\"\x8a\x01\n\x11UploadFileRequest\x12\x30\n\x06header\x18\x01 \x01(\x0b\x32\x1e.proctor.files.v1.UploadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12*\n\x03\x65nd\x18\x03 \x01(\x0b\x32\x1b.proctor.files.v1.UploadEndH\x00\x42\x06\n\x04part\":\n\x12UploadFileResponse\x12$\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x16.proctor.files.v1.File\"\x8d\x01\n\x10ListFilesRequest\x12,\n\x04page\x18\x01 \x01(\x0b\x32\x1e.proctor.common.v1.PageRequest\x12*\n\x05order\x18\x02 \x01(\x0e\x32\x1b.proctor.files.v1.FileOrder\x12\x0f\n\x07purpose\x18\x03 \x01(\t\x12\x0e\n\x06sha256\x18\x04 \x01(\t\"e\n\x11ListFilesResponse\x12%\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x16.proctor.files.v1.File\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.proctor.common.v1.PageInfo\"!\n\x0eGetFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"7\n\x0fGetFileResponse\x12$\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x16.proctor.files.v1.File\"(\n\x14\x42\x61tchGetFilesRequest\x12\x10\n\x08\x66ile_ids\x18\x01 \x03(\t\">\n\x15\x42\x61tchGetFilesResponse\x12%\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x16.proctor.files.v1.File\"&\n\x13\x44ownloadFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"W\n\x14\x44ownloadFileResponse\x12&\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x16.proctor.files.v1.FileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x42\x06\n\x04part\"$\n\x11\x44\x65leteFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"\x14\n\x12\x44\x65leteFileResponse*P\n\tFileOrder\x12\x1a\n\x16\x46ILE_ORDER_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x46ILE_ORDER_ASC\x10\x01\x12\x13\n\x0f\x46ILE_ORDER_DESC\x10\x02\x32\xaa\x04\n\x0b\x46ileService\x12Y\n\nUploadFile\x12#.proctor.files.v1.UploadFileRequest\x1a$.proctor.files.v1.UploadFileResponse(\x01\x12T\n\tListFiles\x12\".proctor.files.v1.ListFilesRequest\x1a#.proctor.files.v1.ListFilesResponse\x12N\n\x07GetFile\x12 .proctor.files.v1.GetFileRequest\x1a!.proctor.files.v1.GetFileResponse\x12`\n\rBatchGetFiles\x12&.proctor.files.v1.BatchGetFilesRequest\x1a\'.proctor.files.v1.BatchGetFilesResponse\x12_\n\x0c\x44ownloadFile\x12%.proctor.files.v1.DownloadFileRequest\x1a&.proctor.files.v1.DownloadFileResponse0\x01\x12W\n\nDeleteFile\x12#.proctor.files.v1.DeleteFileRequest\x1a$.proctor.files.v1.DeleteFileResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'proctor.files.v1.file_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FILEORDER']._serialized_start=974
-  _globals['_FILEORDER']._serialized_end=1054
+  _globals['_FILEORDER']._serialized_start=1052
+  _globals['_FILEORDER']._serialized_end=1132
   _globals['_UPLOADHEADER']._serialized_start=116
   _globals['_UPLOADHEADER']._serialized_end=182
-  _globals['_UPLOADFILEREQUEST']._serialized_start=184
-  _globals['_UPLOADFILEREQUEST']._serialized_end=278
-  _globals['_UPLOADFILERESPONSE']._serialized_start=280
-  _globals['_UPLOADFILERESPONSE']._serialized_end=338
-  _globals['_LISTFILESREQUEST']._serialized_start=341
-  _globals['_LISTFILESREQUEST']._serialized_end=482
-  _globals['_LISTFILESRESPONSE']._serialized_start=484
-  _globals['_LISTFILESRESPONSE']._serialized_end=585
-  _globals['_GETFILEREQUEST']._serialized_start=587
-  _globals['_GETFILEREQUEST']._serialized_end=620
-  _globals['_GETFILERESPONSE']._serialized_start=622
-  _globals['_GETFILERESPONSE']._serialized_end=677
-  _globals['_BATCHGETFILESREQUEST']._serialized_start=679
-  _globals['_BATCHGETFILESREQUEST']._serialized_end=719
-  _globals['_BATCHGETFILESRESPONSE']._serialized_start=721
-  _globals['_BATCHGETFILESRESPONSE']._serialized_end=783
-  _globals['_DOWNLOADFILEREQUEST']._serialized_start=785
-  _globals['_DOWNLOADFILEREQUEST']._serialized_end=823
-  _globals['_DOWNLOADFILERESPONSE']._serialized_start=825
-  _globals['_DOWNLOADFILERESPONSE']._serialized_end=912
-  _globals['_DELETEFILEREQUEST']._serialized_start=914
-  _globals['_DELETEFILEREQUEST']._serialized_end=950
-  _globals['_DELETEFILERESPONSE']._serialized_start=952
-  _globals['_DELETEFILERESPONSE']._serialized_end=972
-  _globals['_FILESERVICE']._serialized_start=1057
-  _globals['_FILESERVICE']._serialized_end=1611
+  _globals['_UPLOADEND']._serialized_start=184
+  _globals['_UPLOADEND']._serialized_end=215
+  _globals['_UPLOADFILEREQUEST']._serialized_start=218
+  _globals['_UPLOADFILEREQUEST']._serialized_end=356
+  _globals['_UPLOADFILERESPONSE']._serialized_start=358
+  _globals['_UPLOADFILERESPONSE']._serialized_end=416
+  _globals['_LISTFILESREQUEST']._serialized_start=419
+  _globals['_LISTFILESREQUEST']._serialized_end=560
+  _globals['_LISTFILESRESPONSE']._serialized_start=562
+  _globals['_LISTFILESRESPONSE']._serialized_end=663
+  _globals['_GETFILEREQUEST']._serialized_start=665
+  _globals['_GETFILEREQUEST']._serialized_end=698
+  _globals['_GETFILERESPONSE']._serialized_start=700
+  _globals['_GETFILERESPONSE']._serialized_end=755
+  _globals['_BATCHGETFILESREQUEST']._serialized_start=757
+  _globals['_BATCHGETFILESREQUEST']._serialized_end=797
+  _globals['_BATCHGETFILESRESPONSE']._serialized_start=799
+  _globals['_BATCHGETFILESRESPONSE']._serialized_end=861
+  _globals['_DOWNLOADFILEREQUEST']._serialized_start=863
+  _globals['_DOWNLOADFILEREQUEST']._serialized_end=901
+  _globals['_DOWNLOADFILERESPONSE']._serialized_start=903
+  _globals['_DOWNLOADFILERESPONSE']._serialized_end=990
+  _globals['_DELETEFILEREQUEST']._serialized_start=992
+  _globals['_DELETEFILEREQUEST']._serialized_end=1028
+  _globals['_DELETEFILERESPONSE']._serialized_start=1030
+  _globals['_DELETEFILERESPONSE']._serialized_end=1050
+  _globals['_FILESERVICE']._serialized_start=1135
+  _globals['_FILESERVICE']._serialized_end=1689
 # @@protoc_insertion_point(module_scope)

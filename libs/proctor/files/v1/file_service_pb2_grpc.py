@@ -72,9 +72,10 @@ class FileServiceServicer:
     """
 
     def UploadFile(self, request_iterator, context):
-        """Store a file. The first message carries the header, every later one a chunk; nothing is stored unless the stream
-        ends normally.
-        Reasons: INVALID_FILENAME, INVALID_PURPOSE, FILE_TOO_LARGE, FILE_ID_TAKEN.
+        """Store a file. The first message carries the header, then come chunks, and the last one is the end. Nothing is stored
+        when the end is missing: to a server, a client that vanished looks like one that had nothing more to say.
+        Reasons: INVALID_FILENAME, INVALID_PURPOSE, INVALID_FILE_ID, FILE_TOO_LARGE, FILE_ID_TAKEN, UPLOAD_INCOMPLETE,
+        UPLOAD_RACED (repeat it).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

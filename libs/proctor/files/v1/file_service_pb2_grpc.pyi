@@ -34,9 +34,10 @@ class FileServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> FileServiceAsyncStub: ...
     UploadFile: _grpc.StreamUnaryMultiCallable[_file_service_pb2.UploadFileRequest, _file_service_pb2.UploadFileResponse]
-    """Store a file. The first message carries the header, every later one a chunk; nothing is stored unless the stream
-    ends normally.
-    Reasons: INVALID_FILENAME, INVALID_PURPOSE, FILE_TOO_LARGE, FILE_ID_TAKEN.
+    """Store a file. The first message carries the header, then come chunks, and the last one is the end. Nothing is stored
+    when the end is missing: to a server, a client that vanished looks like one that had nothing more to say.
+    Reasons: INVALID_FILENAME, INVALID_PURPOSE, INVALID_FILE_ID, FILE_TOO_LARGE, FILE_ID_TAKEN, UPLOAD_INCOMPLETE,
+    UPLOAD_RACED (repeat it).
     """
     ListFiles: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.ListFilesRequest, _file_service_pb2.ListFilesResponse]
     """List the team's files by create time.
@@ -63,9 +64,10 @@ class FileServiceAsyncStub(FileServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     UploadFile: _aio.StreamUnaryMultiCallable[_file_service_pb2.UploadFileRequest, _file_service_pb2.UploadFileResponse]  # type: ignore[assignment]
-    """Store a file. The first message carries the header, every later one a chunk; nothing is stored unless the stream
-    ends normally.
-    Reasons: INVALID_FILENAME, INVALID_PURPOSE, FILE_TOO_LARGE, FILE_ID_TAKEN.
+    """Store a file. The first message carries the header, then come chunks, and the last one is the end. Nothing is stored
+    when the end is missing: to a server, a client that vanished looks like one that had nothing more to say.
+    Reasons: INVALID_FILENAME, INVALID_PURPOSE, INVALID_FILE_ID, FILE_TOO_LARGE, FILE_ID_TAKEN, UPLOAD_INCOMPLETE,
+    UPLOAD_RACED (repeat it).
     """
     ListFiles: _aio.UnaryUnaryMultiCallable[_file_service_pb2.ListFilesRequest, _file_service_pb2.ListFilesResponse]  # type: ignore[assignment]
     """List the team's files by create time.
@@ -95,9 +97,10 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         request_iterator: _MaybeAsyncIterator[_file_service_pb2.UploadFileRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.UploadFileResponse, _abc.Awaitable[_file_service_pb2.UploadFileResponse]]:
-        """Store a file. The first message carries the header, every later one a chunk; nothing is stored unless the stream
-        ends normally.
-        Reasons: INVALID_FILENAME, INVALID_PURPOSE, FILE_TOO_LARGE, FILE_ID_TAKEN.
+        """Store a file. The first message carries the header, then come chunks, and the last one is the end. Nothing is stored
+        when the end is missing: to a server, a client that vanished looks like one that had nothing more to say.
+        Reasons: INVALID_FILENAME, INVALID_PURPOSE, INVALID_FILE_ID, FILE_TOO_LARGE, FILE_ID_TAKEN, UPLOAD_INCOMPLETE,
+        UPLOAD_RACED (repeat it).
         """
 
     @_abc_1.abstractmethod
