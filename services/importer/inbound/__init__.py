@@ -1,0 +1,1 @@
+"""How others call the importer: messages in, use cases, messages out."""

@@ -1,0 +1,1 @@
+"""How the importer reaches its tables."""

@@ -1,0 +1,1 @@
+"""What the importer does, one module a verb."""
