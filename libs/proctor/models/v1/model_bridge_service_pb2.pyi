@@ -81,7 +81,7 @@ class _ResponseStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Respon
     RESPONSE_STATUS_INCOMPLETE: _ResponseStatus.ValueType  # 2
     """The model was cut off, for example by max_output_tokens; the text there is counts."""
     RESPONSE_STATUS_FAILED: _ResponseStatus.ValueType  # 3
-    """The upstream reported a failure."""
+    """The upstream reported a failure; an answer only with include_body, else the failure `model_error`."""
 
 class ResponseStatus(_ResponseStatus, metaclass=_ResponseStatusEnumTypeWrapper):
     """How an upstream response ended."""
@@ -93,7 +93,7 @@ RESPONSE_STATUS_COMPLETED: ResponseStatus.ValueType  # 1
 RESPONSE_STATUS_INCOMPLETE: ResponseStatus.ValueType  # 2
 """The model was cut off, for example by max_output_tokens; the text there is counts."""
 RESPONSE_STATUS_FAILED: ResponseStatus.ValueType  # 3
-"""The upstream reported a failure."""
+"""The upstream reported a failure; an answer only with include_body, else the failure `model_error`."""
 Global___ResponseStatus: _TypeAlias = ResponseStatus  # noqa: Y015
 
 @_typing.final
@@ -249,7 +249,8 @@ class ModelFailure(_message.Message):
     UPSTREAM_BODY_FIELD_NUMBER: _builtins.int
     code: _builtins.str
     """Stable lower_snake word: `model_timeout`, `model_http_<status>`, `model_error`, `model_unreachable`,
-    `model_unknown`, `model_not_allowed`, `call_budget_spent`, `run_token_invalid`, `invalid_request`, `cancelled`.
+    `model_unknown`, `model_not_allowed`, `call_budget_spent`, `run_token_invalid`, `invalid_request`, `cancelled`,
+    `bridge_unavailable` (the bridge's own trouble, says nothing of the model: ask again later).
     """
     message: _builtins.str
     """One sentence for people, free of keys."""

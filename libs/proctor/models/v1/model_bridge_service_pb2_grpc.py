@@ -53,8 +53,8 @@ class ModelBridgeServiceServicer:
 
     def Generate(self, request_iterator, context):
         """Make many model calls over one stream. Each call names its request_id; answers come as they end, in any order.
-        A refused or failed call is an answer with a failure, never the end of the stream. Closing the stream cancels
-        the calls in flight.
+        A refused or failed call is an answer with a failure, never the end of the stream. Cancelling the stream, or
+        losing it, cancels the calls in flight; after the last request they are still answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

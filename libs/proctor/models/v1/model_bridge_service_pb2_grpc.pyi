@@ -35,8 +35,8 @@ class ModelBridgeServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ModelBridgeServiceAsyncStub: ...
     Generate: _grpc.StreamStreamMultiCallable[_model_bridge_service_pb2.GenerateRequest, _model_bridge_service_pb2.GenerateResponse]
     """Make many model calls over one stream. Each call names its request_id; answers come as they end, in any order.
-    A refused or failed call is an answer with a failure, never the end of the stream. Closing the stream cancels
-    the calls in flight.
+    A refused or failed call is an answer with a failure, never the end of the stream. Cancelling the stream, or
+    losing it, cancels the calls in flight; after the last request they are still answered.
     """
     RenewRunToken: _grpc.UnaryUnaryMultiCallable[_model_bridge_service_pb2.RenewRunTokenRequest, _model_bridge_service_pb2.RenewRunTokenResponse]
     """Exchange a run token, expired or not, for a fresh one with the same bounds. Services only.
@@ -50,8 +50,8 @@ class ModelBridgeServiceAsyncStub(ModelBridgeServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Generate: _aio.StreamStreamMultiCallable[_model_bridge_service_pb2.GenerateRequest, _model_bridge_service_pb2.GenerateResponse]  # type: ignore[assignment]
     """Make many model calls over one stream. Each call names its request_id; answers come as they end, in any order.
-    A refused or failed call is an answer with a failure, never the end of the stream. Closing the stream cancels
-    the calls in flight.
+    A refused or failed call is an answer with a failure, never the end of the stream. Cancelling the stream, or
+    losing it, cancels the calls in flight; after the last request they are still answered.
     """
     RenewRunToken: _aio.UnaryUnaryMultiCallable[_model_bridge_service_pb2.RenewRunTokenRequest, _model_bridge_service_pb2.RenewRunTokenResponse]  # type: ignore[assignment]
     """Exchange a run token, expired or not, for a fresh one with the same bounds. Services only.
@@ -68,8 +68,8 @@ class ModelBridgeServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_model_bridge_service_pb2.GenerateResponse], _abc.AsyncIterator[_model_bridge_service_pb2.GenerateResponse]]:
         """Make many model calls over one stream. Each call names its request_id; answers come as they end, in any order.
-        A refused or failed call is an answer with a failure, never the end of the stream. Closing the stream cancels
-        the calls in flight.
+        A refused or failed call is an answer with a failure, never the end of the stream. Cancelling the stream, or
+        losing it, cancels the calls in flight; after the last request they are still answered.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,1 @@
+"""Translations between the callers' shape, that of Responses, and what an upstream speaks."""

@@ -1,0 +1,171 @@
+"""One model call from its caller to its answer: may it, where does it go, what came back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import orjson
+
+from gateway.bridge.adapters.adapter import ADAPTERS, Adapter
+from gateway.bridge.asking import Asker, Question
+from gateway.bridge.budget import CallBudget
+from gateway.bridge.call import (
+    Answer,
+    AnswerStatus,
+    CallFailed,
+    Endpoint,
+    ModelCall,
+    Progress,
+    Purpose,
+)
+from gateway.bridge.catalogue import Catalogue, Route
+from gateway.bridge.request_body import read_body
+from gateway.bridge.run_tokens import RunTokens
+from gateway.domain.run_token import RunGrant
+from servicekit.clock import Clock
+from servicekit.errors import ServiceError
+from servicekit.logs import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    question: Question
+    adapter: Adapter
+    body: Mapping[str, object]
+
+
+class ModelCalls:
+    """Answers model calls, each on its own."""
+
+    def __init__(
+        self,
+        *,
+        tokens: RunTokens,
+        catalogue: Catalogue,
+        budget: CallBudget,
+        asker: Asker,
+        clock: Clock,
+    ) -> None:
+        self._tokens = tokens
+        self._catalogue = catalogue
+        self._budget = budget
+        self._asker = asker
+        self._clock = clock
+
+    async def answer(self, call: ModelCall, progress: Progress) -> Answer:
+        """Return what the model answered; `progress` tells meanwhile how far the call has come.
+
+        Raises:
+            CallFailed: it was refused or came to nothing. Never anything else.
+        """
+        outcome = "cancelled"
+        http_status = 0
+        try:
+            answer = await self._answer(call, progress)
+        except CallFailed as failure:
+            outcome, http_status = failure.code, failure.http_status
+            raise
+        except Exception as error:
+            # The database away, or our mistake: one call's trouble must not end its neighbours'.
+            outcome = "bridge_unavailable"
+            _tell(error, call)
+            raise CallFailed(outcome, "the bridge could not make the call; try again") from error
+        else:
+            outcome = answer.status or "completed"
+            return answer
+        finally:
+            self._log(call, progress, outcome, http_status)
+
+    async def _answer(self, call: ModelCall, progress: Progress) -> Answer:
+        grant = self._tokens.grant_of(call.run_token)
+        progress.run_id, progress.team_id = grant.run_id, grant.team_id
+        body = read_body(call)
+        progress.model = body["model"]
+        _require_allowed(grant, call, progress.model)
+        route = self._catalogue.route(progress.model, call.endpoint)
+        progress.provider = route.provider.name
+        adapter = ADAPTERS[route.api]
+        question = Question(
+            provider=route.provider,
+            path=adapter.path,
+            body=orjson.dumps(adapter.request(body, route)),
+            on_behalf_of=grant.on_behalf_of,
+            timeout_s=call.attempt_timeout_s,
+            repeats_left=call.max_retries,
+        )
+        await self._budget.take(grant)
+        asked = _Asked(question=question, adapter=adapter, body=body)
+        answer = await self._first_text(asked, progress, repeats=call.max_empty_retries)
+        if answer.status is AnswerStatus.FAILED and not call.include_body:
+            raise CallFailed("model_error", route.provider.scrubber.text(answer.error_message))
+        return _scrubbed(answer, route, include_body=call.include_body)
+
+    async def _first_text(self, asked: _Asked, progress: Progress, *, repeats: int) -> Answer:
+        """Ask until a text is there, at most `repeats` times again."""
+        answer = await self._ask(asked, progress)
+        for _ in range(repeats):
+            if answer.output_text.strip() or answer.status in {None, AnswerStatus.FAILED}:
+                break
+            try:
+                answer = await self._ask(asked, progress)
+            except CallFailed:
+                break  # an empty text is an answer; that asking again failed does not undo it
+        return answer
+
+    async def _ask(self, asked: _Asked, progress: Progress) -> Answer:
+        upstream = await self._asker.ask(asked.question, progress)
+        now_s = int(self._clock.utc_now().timestamp())
+        return asked.adapter.read(upstream, asked.body, now_s)
+
+    def _log(self, call: ModelCall, progress: Progress, outcome: str, http_status: int) -> None:
+        started, ended = progress.started_at, progress.ended_at
+        log.info(
+            "model_called",
+            run_id=progress.run_id,
+            team_id=progress.team_id,  # one stream carries the runs of many teams
+            sample_id=call.sample_id,
+            purpose=call.purpose,
+            model=progress.model,
+            provider=progress.provider,
+            outcome=outcome,
+            http_status=http_status,
+            attempts=progress.attempts,
+            duration_ms=round((ended - started).total_seconds() * 1000, 1)
+            if started and ended
+            else 0,
+        )
+
+
+def _tell(error: Exception, call: ModelCall) -> None:
+    known = isinstance(error, ServiceError | TimeoutError)
+    reason = error.reason if isinstance(error, ServiceError) else type(error).__name__
+    log.error(
+        "model_call_broke",
+        sample_id=call.sample_id,
+        reason=reason,
+        exc_info=None if known else error,
+    )
+
+
+def _require_allowed(grant: RunGrant, call: ModelCall, model: str) -> None:
+    if call.purpose is Purpose.CANDIDATE:
+        allowed = grant.allows_candidate(model)
+    else:
+        allowed = grant.allows_grader(model, embeddings=call.endpoint is Endpoint.EMBEDDINGS)
+    if not allowed:
+        raise CallFailed(
+            "model_not_allowed", f"the run may not call model {model!r} as {call.purpose}"
+        )
+
+
+def _scrubbed(answer: Answer, route: Route, *, include_body: bool) -> Answer:
+    scrubber = route.provider.scrubber
+    return replace(
+        answer,
+        output_text=scrubber.text(answer.output_text),
+        reasoning=scrubber.text(answer.reasoning),
+        response_id=scrubber.text(answer.response_id),
+        body={},
+        body_json=scrubber.json(orjson.dumps(answer.body)) if include_body else b"",
+    )
