@@ -32,7 +32,7 @@ def configure_logs(service: str, level: str, json: bool) -> None:  # noqa: FBT00
     render: list[Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [_console()]
     )
     structlog.configure(
         processors=[*stamp, structlog.processors.UnicodeDecoder(), *render],
@@ -61,6 +61,13 @@ def get_logger(name: str) -> FilteringBoundLogger:
 def bind_log_fields(**fields: object) -> AbstractContextManager[None]:
     """Put these fields on every event logged inside the block, also by tasks started there."""
     return structlog.contextvars.bound_contextvars(**fields)
+
+
+def _console() -> structlog.dev.ConsoleRenderer:
+    # The default formatter prints local variables, and with them passwords and prompts.
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
 
 
 class _ServiceName:

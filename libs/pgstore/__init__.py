@@ -1,0 +1,1 @@
+"""Postgres for a service that owns one schema: pools, COPY, migrations, the outbox."""

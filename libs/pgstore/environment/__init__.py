@@ -1,0 +1,1 @@
+"""The folder Alembic calls its script location."""
