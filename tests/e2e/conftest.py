@@ -1,0 +1,52 @@
+"""A whole Proctor on this machine, started as an operator would: `proctor up --detach --json`."""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.stack import CANARY_KEY, MODELS_TOML, Stack, proctor, start_upstream, stop
+
+
+@pytest.fixture(scope="session")
+def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Stack]]:
+    """Start a stack of its own; all are stopped at the end."""
+    running: list[tuple[Path, list[subprocess.Popen[str]]]] = []
+
+    def start() -> Stack:
+        state = tmp_path_factory.mktemp("stack")
+        quick, upstream = start_upstream(latency_ms=0)
+        slow, slow_upstream = start_upstream(latency_ms=100)
+        running.append((state, [quick, slow]))
+        models = state / "models.toml"
+        models.write_text(MODELS_TOML.format(url=upstream.url, slow_url=slow_upstream.url))
+        said = json.loads(
+            proctor(
+                *("up", "--detach", "--json", "--state", str(state / "state")),
+                *("--models", str(models)),
+                environment={"E2E_PROVIDER_KEY": CANARY_KEY},
+            )
+        )
+        return Stack(
+            base_url=said["base_url"],
+            api_key=said["api_key"],
+            nats_url=said["nats_url"],
+            postgres_dsn=said["postgres_dsn"],
+            state_dir=Path(said["state_dir"]),
+            upstream=upstream,
+            slow_upstream=slow_upstream,
+        )
+
+    yield start
+    for state, processes in running:
+        proctor("down", "--state", str(state / "state"))
+        for process in processes:
+            stop(process)
+
+
+@pytest.fixture(scope="session")
+def stack(start_stack: Callable[[], Stack]) -> Stack:
+    """The stack that tests share as long as they leave it working."""
+    return start_stack()

@@ -1,0 +1,71 @@
+"""A provider key is in the gateway's environment and nowhere else."""
+
+from pathlib import Path
+
+import asyncpg
+
+from e2e.stack import CANARY_KEY, Stack
+from e2e.work import create_suite, samples, sums, task, upload_rows, wait
+
+SHOWS_ALL_IT_CAN_REACH = """
+def grade(sample, item, ctx):
+    answer = ctx.responses_create(input="1 + 1")
+    return {"score": 1.0, "reason": str(answer) + str(dir(ctx)) + str(sample) + str(item)}
+"""
+
+
+async def test_no_provider_key_is_found_in_postgres_nats_logs_or_the_object_store(
+    stack: Stack,
+) -> None:
+    with stack.sdk() as sdk:
+        file_id = upload_rows(sdk, sums(1))
+        grader = {"type": "python", "contract": "model_backed", "source": SHOWS_ALL_IT_CAN_REACH}
+        suite_id = create_suite(sdk, task(file_id, grader=grader))
+        run = wait(
+            sdk,
+            sdk.llm.evals.create_run(suite_id=suite_id, models=["adder"], judge_model="adder").id,
+        )
+        assert [sample.status for sample in samples(sdk, run.id)] == ["completed"]
+
+    assert await rows_with(stack.postgres_dsn, CANARY_KEY) == []
+    assert files_with(stack.state_dir, CANARY_KEY) == []
+
+
+async def test_the_search_for_the_key_would_find_it(stack: Stack) -> None:
+    with stack.sdk() as sdk:
+        sdk.llm.files.upload(
+            file={"file_name": "canary-7c1e.txt", "content": b"canary-in-a-blob-5d0b"},
+            purpose="evals",
+        )
+
+    assert await rows_with(stack.postgres_dsn, "canary-7c1e") != []
+    assert files_with(stack.state_dir, "canary-in-a-blob-5d0b") != []
+
+
+async def rows_with(dsn: str, needle: str) -> list[str]:
+    """Tables of every schema that hold the needle in some row."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        tables = await connection.fetch(
+            "select format('%I.%I', table_schema, table_name) as name "
+            "from information_schema.tables "
+            "where table_schema not in ('pg_catalog', 'information_schema')"
+        )
+        assert tables
+        found = []
+        for table in tables:
+            query = "select count(*) from {} t where position($1 in t::text) > 0"
+            if await connection.fetchval(query.format(table["name"]), needle):
+                found.append(table["name"])
+        return found
+    finally:
+        await connection.close()
+
+
+def files_with(folder: Path, needle: str) -> list[str]:
+    """Files below a folder that hold the needle: blobs, NATS messages, logs, settings."""
+    return [
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and needle.encode() in path.read_bytes()
+    ]
