@@ -27,6 +27,13 @@ class EmptyDataset(ServiceError):
     reason = "EMPTY_DATASET"
 
 
+class DatasetRaced(ServiceError):
+    """The same rows were removed while they were made; a repeat will do."""
+
+    kind = Kind.UNAVAILABLE
+    reason = "DATASET_RACED"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSource:
     """The content of a file read as rows; the same source gives the same rows.

@@ -1,0 +1,99 @@
+"""Turn a file into rows at rest."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from blobstore.store import BlobStore, BlobTooLarge
+
+from importer.domain.dataset import DatasetError, DatasetSource, RowFormat, RowLimits, Rows
+from importer.domain.file import Owner, Purpose
+from importer.domain.normalising import Normaliser
+from importer.ports import BlobUses, Datasets, Files
+from importer.usecases.find_files import get_file
+from manifest.references import dataset_format
+from servicekit.clock import Clock
+
+STEP_BYTES = 512 * 1024  # 20 ms of parsing in a thread; the event loop gets its turns in between
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveDataset:
+    """Reads a file once for each way it is asked for; later calls find the rows.
+
+    Attributes:
+        at_once: how many files may be read at the same time; others wait.
+    """
+
+    files: Files
+    datasets: Datasets
+    uses: BlobUses
+    blobs: BlobStore
+    clock: Clock
+    limits: RowLimits
+    at_once: asyncio.Semaphore
+
+    async def __call__(
+        self, owner: Owner, *, file_id: str, row_format: RowFormat | None, max_rows: int | None
+    ) -> Rows:
+        """Return the rows of a file of the team; its name tells the format that is left out.
+
+        Raises:
+            FileNotFound: the team has no such file.
+            DatasetError: the file is for another purpose, or a line cannot be used.
+            EmptyDataset: there is no row.
+            DatasetRaced: repeat the call.
+        """
+        source = await self._source(owner, file_id, row_format, max_rows)
+        rows = await self._known(source)
+        if rows is None:
+            async with self.at_once:
+                # Whoever waited for its turn may find that the one before did the same work.
+                rows = await self._known(source) or await self._read(source)
+        return rows
+
+    async def _source(
+        self, owner: Owner, file_id: str, row_format: RowFormat | None, max_rows: int | None
+    ) -> DatasetSource:
+        file = await get_file(self.files, owner, file_id)
+        if file.purpose is not Purpose.EVALS:
+            message = f"file {file_id} has the purpose {file.purpose}, not {Purpose.EVALS}"
+            raise DatasetError(message, file=file_id, param="file_id")
+        named = row_format or dataset_format(file.filename)
+        if named is None:
+            message = f"the name of file {file_id} does not tell its format; give it in the dataset"
+            raise DatasetError(message, file=file_id, param="format")
+        return DatasetSource(sha256=file.sha256, row_format=RowFormat(named), max_rows=max_rows)
+
+    async def _known(self, source: DatasetSource) -> Rows | None:
+        rows = await self.datasets.find(source, now=self.clock.utc_now())
+        return rows if rows and await self.blobs.exists(rows.sha256) else None
+
+    async def _read(self, source: DatasetSource) -> Rows:
+        normaliser = Normaliser(source.row_format, max_rows=source.max_rows, limits=self.limits)
+        try:
+            async with aclosing(self._normalised(source.sha256, normaliser)) as chunks:
+                blob = await self.blobs.put_stream(chunks, max_bytes=self.limits.total_bytes)
+        except BlobTooLarge:
+            message = f"the rows need more than {self.limits.total_bytes} bytes"
+            raise DatasetError(message, max_bytes=self.limits.total_bytes) from None
+        rows = Rows(sha256=blob.sha256, row_count=normaliser.row_count, size_bytes=blob.size_bytes)
+        try:
+            now = self.clock.utc_now()
+            await self.datasets.add(source, rows, still_there=self.blobs.exists, now=now)
+        except BaseException:  # also when the caller went away: the rows must not stay behind
+            await self.uses.release(rows.sha256, remove=self.blobs.delete)
+            raise
+        return rows
+
+    async def _normalised(self, sha256: str, normaliser: Normaliser) -> AsyncGenerator[bytes, None]:
+        async for chunk in self.blobs.get_stream(sha256):
+            for start in range(0, len(chunk), STEP_BYTES):
+                step = chunk[start : start + STEP_BYTES]
+                if rows := await asyncio.to_thread(normaliser.feed, step):
+                    yield rows
+                if normaliser.is_full:
+                    return
+        if rows := await asyncio.to_thread(normaliser.end):
+            yield rows
