@@ -1,0 +1,98 @@
+"""One execution of a suite version against models."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.domain.failure import Failure
+from orchestrator.domain.metrics import Counts
+from orchestrator.domain.run_states import ENDED, RunState
+from orchestrator.domain.tokens import Tokens
+from servicekit.errors import Kind, ServiceError
+
+
+class RunNotFound(ServiceError):
+    """There is no such run in the caller's team."""
+
+    kind = Kind.NOT_FOUND
+    reason = "RUN_NOT_FOUND"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"there is no run {run_id}", run_id=run_id)
+
+
+class RunIdTaken(ServiceError):
+    """Another team has a run with this id."""
+
+    kind = Kind.ALREADY_EXISTS
+    reason = "RUN_ID_TAKEN"
+
+
+class UnknownSuiteVersion(ServiceError):
+    """The suite has no such version to run."""
+
+    kind = Kind.INVALID_ARGUMENT
+    reason = "UNKNOWN_SUITE_VERSION"
+
+    def __init__(self, suite_id: str, version: int) -> None:
+        message = f"suite {suite_id} has no version {version}"
+        super().__init__(message, param="suite_version", suite_id=suite_id, version=version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What a run was asked to do; checked.
+
+    Attributes:
+        task_ids: Tasks it is restricted to; None is every task of the version.
+        generation_json: Settings as the caller gave them.
+        max_samples_per_task: Cap on rows per task; None for none.
+    """
+
+    models: Sequence[str]
+    task_ids: Sequence[str] | None
+    judge_model: str | None
+    embedding_model: str | None
+    generation_json: bytes
+    generation_concurrency: int
+    grader_concurrency: int
+    max_samples_per_task: int | None
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run as it is shown.
+
+    Attributes:
+        metrics_json: Empty until the run completed.
+        ended_at: When it reached completed, failed or cancelled.
+    """
+
+    id: str
+    org_id: str
+    team_id: str
+    on_behalf_of: str
+    suite_id: str
+    suite_version: int
+    suite_version_id: str
+    state: RunState
+    request: RunRequest
+    counts: Counts
+    metrics_json: bytes
+    error: Failure | None
+    result_file_id: str | None
+    samples_file_id: str | None
+    tokens: Tokens
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+    def __post_init__(self) -> None:
+        """Refuse a run that has ended without a time, or the other way round."""
+        assert (self.state in ENDED) == (self.ended_at is not None)
+
+    @property
+    def artifact_file_ids(self) -> list[str]:
+        """Files the finished run left: results, then samples."""
+        return [file_id for file_id in (self.result_file_id, self.samples_file_id) if file_id]

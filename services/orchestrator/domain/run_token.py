@@ -1,0 +1,29 @@
+"""When a run token has to be renewed."""
+
+import base64
+import binascii
+import json
+from datetime import UTC, datetime, timedelta
+
+# The bridge refuses an expired token; a call may wait for its turn this long after it was sent.
+RENEW_BEFORE = timedelta(minutes=10)
+
+
+def expires_at(token: str) -> datetime | None:
+    """Read when a token ends, without believing it; None when it cannot be read.
+
+    Only the bridge can verify the signature. A wrong answer here costs one renewal too many or one
+    refused call.
+    """
+    parts = token.split(".")
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return datetime.fromtimestamp(claims["exp"], UTC)
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError, binascii.Error):
+        return None
+
+
+def needs_renewal(token: str, now: datetime) -> bool:
+    """Tell whether a token ends within ten minutes, or cannot be read."""
+    end = expires_at(token)
+    return end is None or end - now < RENEW_BEFORE

@@ -1,0 +1,125 @@
+"""Pieces of work that are leased, and what a worker needs to know of them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from orchestrator.domain.run import Run
+from orchestrator.domain.sharding import ShardKind, Share
+from orchestrator.domain.tokens import Tokens
+
+
+class LeaseLost(Exception):
+    """Somebody else holds the lease, or nobody may: whatever was to be written was not."""
+
+
+class RunStep(StrEnum):
+    """Steps that one worker does for a whole run."""
+
+    PREPARE = "prepare"
+    FINALIZE = "finalize"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to write for a run's current step (`shard_no` is None) or for one shard.
+
+    It is good as long as nobody took the same thing again, which raises the epoch.
+    """
+
+    run_id: str
+    shard_no: int | None
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunJob:
+    """A leased step of a run."""
+
+    lease: Lease
+    run: Run
+    manifest_json: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """A leased shard: samples `from_index` (inclusive) to `to_index` (exclusive)."""
+
+    lease: Lease
+    kind: ShardKind
+    task_ord: int
+    model_ord: int
+    from_index: int
+    to_index: int
+
+    @property
+    def size(self) -> int:
+        """How many samples it has."""
+        return self.to_index - self.from_index
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShardJob:
+    """A leased shard with all that is needed to work on it.
+
+    Attributes:
+        grader_json: Normalised grader with its source inlined.
+        extraction_json: Normalised output extraction.
+    """
+
+    shard: Shard
+    share: Share
+    run: Run
+    task_id: str
+    model: str
+    grader_json: bytes
+    extraction_json: bytes
+    run_token: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """A prepared row; without `error` it has a prompt, with it its samples fail in prepare."""
+
+    sample_index: int
+    row_json: str
+    prompt: str
+    target: str | None
+    choices_json: str | None
+    error_code: str | None = None
+    error_message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedTask:
+    """A task whose items are complete."""
+
+    task_ord: int
+    task_id: str
+    grader_json: bytes
+    extraction_json: bytes
+    aggregate: bool
+    item_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuedSample:
+    """A sample that waits for its candidate call."""
+
+    sample_index: int
+    sample_id: str
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradableSample:
+    """A sample with its stored output, as the grader gets it."""
+
+    sample_index: int
+    sample_id: str
+    row_json: bytes
+    prompt: str
+    target: str | None
+    choices_json: bytes
+    output_text: str | None
+    response_id: str | None
+    tokens: Tokens

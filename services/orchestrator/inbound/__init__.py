@@ -1,0 +1,1 @@
+"""How others call the orchestrator: gRPC and work messages, translated."""

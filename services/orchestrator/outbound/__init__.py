@@ -1,0 +1,1 @@
+"""How the orchestrator calls others: Postgres, the other services, the object store."""

@@ -1,0 +1,1 @@
+"""The other services, spoken to over gRPC."""

@@ -1,0 +1,220 @@
+"""What the use cases need of the orchestrator's own tables.
+
+Each method is one transaction. What takes a lease raises LeaseLost, and writes nothing, when the
+lease is no longer good. All raise a ServiceError of kind UNAVAILABLE when Postgres is away.
+"""
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from orchestrator.domain.failure import Failure
+from orchestrator.domain.listing import Page, RunFilter, SampleFilter, Slice
+from orchestrator.domain.metrics import Counts, GroupResult
+from orchestrator.domain.outcomes import SampleChanges
+from orchestrator.domain.run import Run, RunRequest
+from orchestrator.domain.sample import Sample
+from orchestrator.domain.sharding import PlannedShard, Share, TaskSize
+from orchestrator.domain.suite import Suite, SuiteVersion, VersionContent, VersionRef
+from orchestrator.domain.tokens import Tokens
+from orchestrator.domain.work import (
+    GradableSample,
+    Item,
+    Lease,
+    PreparedTask,
+    QueuedSample,
+    RunJob,
+    RunStep,
+    Shard,
+    ShardJob,
+)
+from servicekit.caller import Caller
+
+
+class Suites(Protocol):
+    """Suites and versions of the caller's team."""
+
+    async def add(
+        self, caller: Caller, suite: Suite, version_id: str, content: VersionContent
+    ) -> None:
+        """Store a suite and its version 1."""
+
+    async def add_version(
+        self, caller: Caller, suite_id: str, content: VersionContent, *, activate: bool
+    ) -> SuiteVersion:
+        """Store the suite's next version; concurrent calls get consecutive numbers."""
+        ...
+
+    async def get(self, caller: Caller, suite_id: str) -> Suite:
+        """Return a suite, or raise SuiteNotFound."""
+        ...
+
+    async def list_page(self, caller: Caller, page: Page) -> Slice[Suite]:
+        """Return suites, newest first, or raise InvalidCursor."""
+        ...
+
+    async def get_version(self, caller: Caller, suite_id: str, version: int) -> SuiteVersion:
+        """Return a version, or raise SuiteNotFound or SuiteVersionNotFound."""
+        ...
+
+    async def list_versions(self, caller: Caller, suite_id: str, page: Page) -> Slice[SuiteVersion]:
+        """Return versions, highest first, or raise SuiteNotFound or InvalidCursor."""
+        ...
+
+    async def find_version(
+        self, caller: Caller, suite_id: str, version: int | None
+    ) -> VersionRef | None:
+        """Look up the version a run is to take, the active one for None; raise SuiteNotFound."""
+        ...
+
+
+class Runs(Protocol):
+    """Runs and samples of the caller's team."""
+
+    async def add(
+        self, caller: Caller, run_id: str, request: RunRequest, version: VersionRef, token: str
+    ) -> Run:
+        """Store a queued run with its event and work message; a run_id seen before changes nothing.
+
+        Raises RunIdTaken when another team has it.
+        """
+        ...
+
+    async def get(self, caller: Caller, run_id: str) -> Run:
+        """Return a run, or raise RunNotFound."""
+        ...
+
+    async def list_page(self, caller: Caller, wanted: RunFilter, page: Page) -> Slice[Run]:
+        """Return runs, newest first, or raise InvalidCursor."""
+        ...
+
+    async def list_samples(
+        self, caller: Caller, run_id: str, wanted: SampleFilter, page: Page
+    ) -> Slice[Sample]:
+        """Return samples by task, model and index, or raise RunNotFound or InvalidCursor.
+
+        A page may have fewer entries than asked for although more follow: rows can be large.
+        """
+        ...
+
+
+class RunSteps(Protocol):
+    """What one worker does for a whole run."""
+
+    async def take(self, run_id: str, step: RunStep) -> RunJob | None:
+        """Lease a step; None when it is not due or somebody works on it."""
+        ...
+
+    async def start(self, lease: Lease) -> None:
+        """Move a queued run to in_progress and announce it; a run that is there already stays."""
+
+    async def fail(self, lease: Lease, failure: Failure) -> None:
+        """End the run as failed, announce it, and take all its leases away."""
+
+    async def note_token(self, run_id: str, token: str) -> None:
+        """Keep a renewed run token."""
+
+
+class Leases(Protocol):
+    """Leases in general."""
+
+    async def renew(self, leases: Collection[Lease]) -> Mapping[Lease, Share | None]:
+        """Extend leases; those missing from the answer are lost. A shard's comes with its share."""
+        ...
+
+    async def release(self, lease: Lease, *, mishap: bool, resend: bool) -> int:
+        """Give a lease back, so that anybody may take it at once.
+
+        Args:
+            lease: May be lost, then nothing happens.
+            mishap: The work failed for no reason we know to pass; counted, and the count returned.
+            resend: Write a new work message, because the one being handled is not coming back soon.
+        """
+        ...
+
+    async def sweep(self) -> int:
+        """Write work messages for whatever is unfinished and in nobody's hands; return how many."""
+        ...
+
+
+class Preparations(Protocol):
+    """Items, samples and shards of a run that is being prepared."""
+
+    async def prepared(self, lease: Lease) -> Mapping[int, TaskSize]:
+        """Return the tasks that an earlier attempt completed, by their place in the manifest."""
+        ...
+
+    async def clear_task(self, lease: Lease, task_ord: int) -> None:
+        """Drop what an interrupted attempt left of a task."""
+
+    async def add_items(self, lease: Lease, task_ord: int, items: Sequence[Item]) -> None:
+        """Append items of a task."""
+
+    async def complete_task(self, lease: Lease, task: PreparedTask) -> None:
+        """Make a task's samples, one an item and model."""
+
+    async def complete(self, lease: Lease, plan: Sequence[PlannedShard]) -> None:
+        """Store the shards, dispatch the first of them, and let go of the lease."""
+
+
+class Shards(Protocol):
+    """Shards of runs that are in progress."""
+
+    async def take(self, run_id: str, shard_no: int) -> ShardJob | None:
+        """Lease a shard, its samples in their last safe state; None when it is not to be had."""
+        ...
+
+    async def finish(self, lease: Lease) -> bool:
+        """Mark a shard done and dispatch what follows: another shard, or finalize.
+
+        Releases its group's grading when it was the last of it. Returns whether other open shards
+        got a larger share.
+        """
+        ...
+
+
+class ShardSamples(Protocol):
+    """Samples of a leased shard."""
+
+    async def queued(self, shard: Shard, *, after: int, limit: int) -> Sequence[QueuedSample]:
+        """Return queued samples behind index `after`, in order; fewer when prompts are large."""
+        ...
+
+    async def ready(self, shard: Shard) -> Sequence[int]:
+        """Return the indices of samples that are ready to score, in order."""
+        ...
+
+    async def gradable(self, shard: Shard, indices: Sequence[int]) -> Sequence[GradableSample]:
+        """Return samples with rows and outputs in order of `indices`; fewer when they are large."""
+        ...
+
+    async def write(self, shard: Shard, changes: SampleChanges, *, repeated: bool) -> None:
+        """Store changes. `repeated`: an earlier try may have stored them already."""
+
+    async def restart_group(self, shard: Shard) -> Sequence[int]:
+        """Make all generated samples of an aggregate shard ready to score; return their indices."""
+        ...
+
+    async def add_group_metrics(self, shard: Shard, metrics_json: bytes) -> None:
+        """Keep what an aggregate execution returned for its group."""
+
+
+class Results(Protocol):
+    """What a run adds up to."""
+
+    async def groups(self, run_id: str) -> Sequence[GroupResult]:
+        """Add up the samples of each task and model from their rows."""
+        ...
+
+    async def store(
+        self, lease: Lease, *, metrics_json: bytes, counts: Counts, tokens: Tokens
+    ) -> datetime:
+        """Keep the results; return when the run ends, the same for every repetition."""
+        ...
+
+    def samples(self, run_id: str) -> AsyncIterator[Sequence[Sample]]:
+        """Yield all samples of a run in batches, by task, model and index."""
+        ...
+
+    async def complete(self, lease: Lease, *, result_file_id: str, samples_file_id: str) -> None:
+        """End the run as completed and announce it."""
