@@ -1,0 +1,1 @@
+"""NATS JetStream: work to be taken once, and facts for whoever listens."""
