@@ -1,0 +1,131 @@
+"""The gateway put together from its parts."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+import grpc.aio
+from fastapi import APIRouter
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from gateway.bridge.building import BridgeLimits, build_bridge
+from gateway.bridge.rpc import SERVICE_NAME as BRIDGE_SERVICE_NAME
+from gateway.inbound.application import rest_application
+from gateway.inbound.files import FileRoutes
+from gateway.inbound.health import Check, HealthRoutes
+from gateway.inbound.rest.access import Access
+from gateway.inbound.rest.server import HttpServer
+from gateway.inbound.runs import RunRoutes
+from gateway.inbound.samples import SampleRoutes
+from gateway.inbound.suites import SuiteRoutes
+from gateway.outbound.api_key_table import PostgresApiKeys
+from gateway.settings import KeySettings, Settings, provider_environment
+from gateway.usecases.admit_run import AdmitRun
+from gateway.usecases.authenticate import Authenticate
+from pgstore.database import Database
+from pgstore.migrations import upgrade
+from proctor.files.v1.file_service_pb2_grpc import FileServiceStub
+from proctor.models.v1.model_bridge_service_pb2_grpc import add_ModelBridgeServiceServicer_to_server
+from proctor.runs.v1.run_service_pb2_grpc import RunServiceStub
+from proctor.suites.v1.suite_service_pb2_grpc import SuiteServiceStub
+from servicekit.client import open_channel
+from servicekit.clock import SystemClock
+from servicekit.lifecycle import Loop
+from servicekit.server import RpcServer
+
+SCHEMA = "gateway"
+# Keys are cached and budgets reserved in chunks, so few queries run at once.
+POOL_SIZE = 10
+VERSIONS_PACKAGE = "gateway.outbound.migrations.versions"
+
+
+@asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
+    """Open what the gateway needs and yield its loops: REST and the model bridge."""
+    secret = settings.internal_secret.get_secret_value().encode()
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings))
+        orchestrator = await stack.enter_async_context(
+            open_channel(settings.orchestrator_address, secret=secret)
+        )
+        importer = await stack.enter_async_context(
+            open_channel(settings.importer_address, secret=secret)
+        )
+        bridge = await stack.enter_async_context(
+            build_bridge(
+                models_file=settings.models_file,
+                environ=provider_environment(),
+                database=database,
+                run_token_secret=settings.run_token_secret.get_secret_value().encode(),
+                limits=BridgeLimits(),
+            )
+        )
+        rest = rest_application(
+            _collections(settings, database, orchestrator, importer), version=version("proctor")
+        )
+        yield (
+            HttpServer(rest, address=settings.http_address),
+            RpcServer(
+                address=settings.rpc_address,
+                secret=secret,
+                services=((add_ModelBridgeServiceServicer_to_server, bridge, BRIDGE_SERVICE_NAME),),
+            ),
+        )
+
+
+@asynccontextmanager
+async def open_database(settings: KeySettings) -> AsyncIterator[Database]:
+    """The gateway's own schema, brought up to date."""
+    await upgrade(settings.postgres_dsn, schema=SCHEMA, versions_package=VERSIONS_PACKAGE)
+    async with Database.connect(
+        settings.postgres_dsn, schema=SCHEMA, pool_size=POOL_SIZE
+    ) as database:
+        yield database
+
+
+def _collections(
+    settings: Settings,
+    database: Database,
+    orchestrator: grpc.aio.Channel,
+    importer: grpc.aio.Channel,
+) -> Sequence[APIRouter]:
+    clock = SystemClock()
+    pepper = settings.key_pepper.get_secret_value().encode()
+    access = Access(Authenticate(PostgresApiKeys(database), pepper=pepper, clock=clock))
+    admit_run = AdmitRun(
+        secret=settings.run_token_secret.get_secret_value().encode(),
+        grader_models=settings.grader_models,
+        clock=clock,
+    )
+    files = FileServiceStub(importer)
+    suites, runs = SuiteServiceStub(orchestrator), RunServiceStub(orchestrator)
+    health = HealthRoutes(
+        own={"postgres": _answers(database)},
+        others={"orchestrator": _serves(orchestrator), "importer": _serves(importer)},
+    )
+    return (
+        FileRoutes(files, access, upload_bytes_max=settings.max_upload_bytes).router(),
+        SuiteRoutes(suites, access).router(),
+        RunRoutes(runs, access, admit_run).router(),
+        SampleRoutes(runs, access).router(),
+        health.router(),
+    )
+
+
+def _answers(database: Database) -> Check:
+    async def check() -> bool:
+        async with database.connection() as connection:
+            answer: int = await connection.fetchval("SELECT 1")
+            return answer == 1
+
+    return check
+
+
+def _serves(channel: grpc.aio.Channel) -> Check:
+    probe = health_pb2_grpc.HealthStub(channel)
+
+    async def check() -> bool:
+        answer = await probe.Check(health_pb2.HealthCheckRequest())
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    return check

@@ -1,0 +1,1 @@
+"""What is true about API keys, scopes and run tokens; imports nothing of the outside."""

@@ -1,0 +1,1 @@
+"""How others call us: one module a REST collection, the keys command, and the health page."""

@@ -1,0 +1,201 @@
+"""Run and artifacts objects."""
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field
+
+from gateway.inbound.resources.resource import (
+    Identified,
+    Page,
+    Resource,
+    object_if_set,
+    object_of,
+    seconds,
+    seconds_if_set,
+    text_if_set,
+)
+from proctor.common.v1 import usage_pb2
+from proctor.runs.v1 import run_pb2, run_service_pb2
+
+_STATE_PREFIX = "RUN_STATE_"
+
+TokenField = Literal["input_tokens", "output_tokens", "cached_tokens", "reasoning_tokens"]
+
+
+class RunStatus(StrEnum):
+    """Where a run is in its life."""
+
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+
+
+class RunStatusFilter(StrEnum):
+    """What a list of runs can be narrowed to; `running` is an older word for `in_progress`."""
+
+    QUEUED = "queued"
+    IN_PROGRESS = "in_progress"
+    FINALIZING = "finalizing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+    RUNNING = "running"
+
+
+class RequestCounts(Resource):
+    """How many samples a run has and how they ended."""
+
+    total: int
+    completed: int
+    failed: int
+
+
+class Tokens(Resource):
+    """Token sums; null means that nobody reported the figure, which is not zero."""
+
+    input: int | None
+    output: int | None
+    cached: int | None
+    reasoning: int | None
+
+
+class RunObject(Identified):
+    """One execution of a suite version against models."""
+
+    object: Literal["eval.run"] = "eval.run"
+    suite_id: str
+    suite_version: int
+    suite_version_id: str
+    org_id: str
+    team_id: str
+    status: RunStatus
+    models: list[str]
+    task_ids: list[str] | None = Field(description="Null: every task of the version.")
+    judge_model: str | None
+    embedding_model: str | None
+    generation: dict[str, Any]
+    request_counts: RequestCounts
+    metrics: dict[str, Any] | None = Field(description="By model and by task; null until finished.")
+    error: dict[str, Any] | None = Field(description="Why the run failed: `code`, `message`.")
+    artifact_file_ids: list[str]
+    metadata: dict[str, str]
+    agent_name: str | None
+    agent_version: str | None
+    agent_effort: str | None
+    cost_usd: float | None
+    tokens: Tokens
+    generation_concurrency: int = Field(description="Model calls in flight at most.")
+    grader_concurrency: int = Field(description="Grader executions at once at most.")
+    max_samples_per_task: int | None = Field(description="Cap on rows per task; null for none.")
+    created_at: int = Field(description="Unix seconds.")
+    started_at: int | None
+    completed_at: int | None
+    cancelled_at: int | None
+    failed_at: int | None
+
+
+class RunList(Page[RunObject]):
+    """One page of runs."""
+
+
+class ArtifactsObject(Resource):
+    """The files that a finished run left; null and empty before."""
+
+    object: Literal["eval.artifacts"] = "eval.artifacts"
+    run_id: str
+    result_file_id: str | None
+    samples_file_id: str | None
+    artifact_file_ids: list[str]
+
+
+def run_object(run: run_pb2.Run) -> RunObject:
+    """The REST object of a run."""
+    status = RunStatus(run_pb2.RunState.Name(run.state).removeprefix(_STATE_PREFIX).lower())
+    ended_at = seconds_if_set(run, "end_time")
+    capped = run.HasField("max_samples_per_task")
+    return RunObject(
+        id=run.run_id,
+        suite_id=run.suite_id,
+        suite_version=run.suite_version,
+        suite_version_id=run.suite_version_id,
+        org_id=run.org_id,
+        team_id=run.team_id,
+        status=status,
+        models=list(run.models),
+        task_ids=list(run.task_ids) if run.selects_tasks else None,
+        judge_model=text_if_set(run, "judge_model"),
+        embedding_model=text_if_set(run, "embedding_model"),
+        generation=object_of(run.generation_json),
+        request_counts=RequestCounts(
+            total=run.request_counts.total,
+            completed=run.request_counts.completed,
+            failed=run.request_counts.failed,
+        ),
+        metrics=object_if_set(run.metrics_json),
+        error=failure_object(run.error) if run.HasField("error") else None,
+        artifact_file_ids=list(run.artifact_file_ids),
+        metadata=dict(run.metadata),
+        agent_name=None,
+        agent_version=None,
+        agent_effort=None,
+        cost_usd=None,
+        tokens=_tokens(run.tokens),
+        generation_concurrency=run.generation_concurrency,
+        grader_concurrency=run.grader_concurrency,
+        max_samples_per_task=run.max_samples_per_task if capped else None,
+        created_at=seconds(run.create_time),
+        started_at=seconds_if_set(run, "start_time"),
+        completed_at=ended_at if status is RunStatus.COMPLETED else None,
+        cancelled_at=ended_at if status is RunStatus.CANCELLED else None,
+        failed_at=ended_at if status is RunStatus.FAILED else None,
+    )
+
+
+def artifacts_object(
+    run_id: str, artifacts: run_service_pb2.GetArtifactsResponse
+) -> ArtifactsObject:
+    """The REST object of a run's artifacts."""
+    result = text_if_set(artifacts, "result_file_id")
+    samples = text_if_set(artifacts, "samples_file_id")
+    return ArtifactsObject(
+        run_id=run_id,
+        result_file_id=result,
+        samples_file_id=samples,
+        artifact_file_ids=[file_id for file_id in (result, samples) if file_id is not None],
+    )
+
+
+def run_state(status: RunStatusFilter) -> "run_pb2.RunState.ValueType":
+    """The wire's word for a filter."""
+    if status is RunStatusFilter.RUNNING:
+        return run_pb2.RUN_STATE_IN_PROGRESS
+    return run_pb2.RunState.Value(f"{_STATE_PREFIX}{status.name}")
+
+
+def failure_object(failure: run_pb2.Failure) -> dict[str, Any]:
+    """The `error` member of a run or a sample."""
+    staged = {"stage": failure.stage} if failure.stage else {}
+    # The fixed members win over details of the same name.
+    details = object_of(failure.details_json)
+    return {**details, "code": failure.code, "message": failure.message, **staged}
+
+
+def count_if_reported(usage: usage_pb2.TokenUsage, field: TokenField) -> int | None:
+    """A token figure, or nothing when nobody reported it."""
+    count: int | None = getattr(usage, field) if usage.HasField(field) else None
+    return count
+
+
+def _tokens(usage: usage_pb2.TokenUsage) -> Tokens:
+    return Tokens(
+        input=count_if_reported(usage, "input_tokens"),
+        output=count_if_reported(usage, "output_tokens"),
+        cached=count_if_reported(usage, "cached_tokens"),
+        reasoning=count_if_reported(usage, "reasoning_tokens"),
+    )

@@ -1,0 +1,1 @@
+"""What all operations share: access, bodies, paging, problems, documentation, the server."""

@@ -1,0 +1,85 @@
+"""The OpenAPI document and the page that shows it, without anything from other hosts."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import fastapi_offline
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+OPENAPI_URL = "/openapi.json"
+DOCS_URL = "/docs"
+ASSETS_URL = "/docs/assets"
+_REF = "#/components/schemas/{model}"
+# The browser itself refuses whatever is not from here; Swagger UI needs inline styles and its
+# inline start script.
+_PAGE_POLICY = (
+    "default-src 'none'; connect-src 'self'; img-src 'self' data:; "
+    "script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
+)
+
+
+def document(app: FastAPI, *, bodies: Sequence[type[BaseModel]], links: dict[str, str]) -> None:
+    """Make `app` describe itself, request bodies included.
+
+    Args:
+        app: The application with all its routes.
+        bodies: Models of request bodies and of what they link to.
+        links: Members described by another model, such as `CreateRunBody.generation` ->
+            `GenerationSettings`.
+    """
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _described(app, bodies, links)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
+
+
+def mount_page(app: FastAPI) -> None:
+    """Add the documentation page and its assets."""
+    assets = Path(fastapi_offline.__file__).parent / "static"
+    app.mount(ASSETS_URL, StaticFiles(directory=assets), name="docs-assets")
+
+    async def page(request: Request) -> Response:
+        del request
+        html = get_swagger_ui_html(
+            openapi_url=OPENAPI_URL,
+            title=app.title,
+            swagger_js_url=f"{ASSETS_URL}/swagger-ui-bundle.js",
+            swagger_css_url=f"{ASSETS_URL}/swagger-ui.css",
+            swagger_favicon_url=f"{ASSETS_URL}/favicon.png",
+            # Without this, Swagger UI sends the document to a validator of its makers.
+            swagger_ui_parameters={"validatorUrl": None},
+        )
+        html.headers["content-security-policy"] = _PAGE_POLICY
+        return html
+
+    app.add_api_route(DOCS_URL, page, include_in_schema=False)
+
+
+def _described(
+    app: FastAPI, bodies: Sequence[type[BaseModel]], links: dict[str, str]
+) -> dict[str, Any]:
+    described = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        tags=app.openapi_tags,
+    )
+    schemas = described["components"]["schemas"]
+    for body in bodies:
+        schema = body.model_json_schema(ref_template=_REF)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[body.__name__] = schema
+    for member, model in links.items():
+        owner, _, name = member.partition(".")
+        schemas[owner]["properties"][name] = {"$ref": _REF.format(model=model)}
+    return described

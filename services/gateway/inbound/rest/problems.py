@@ -1,0 +1,225 @@
+"""The only place where an error becomes an HTTP answer.
+
+One body serves two readers: the `error` object of the REST contract (integer `code`, stable
+`reason`, `param`, `details`) and the members of an RFC 9457 problem document. The media type stays
+`application/json`, because the published client parses nothing else.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from gateway.inbound.resources.problems import ErrorObject, Problem, ProblemDetail
+from gateway.inbound.rest.paths import path_of
+from servicekit.errors import Kind, RemoteError, ServiceError, Violation
+from servicekit.logs import get_logger
+
+log = get_logger(__name__)
+
+CLIENT_CLOSED_REQUEST = 499
+_Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
+
+# Long enough for a restarted service to listen again, short enough for a client that gives up after
+# 15 s.
+RETRY_AFTER_S = 1
+
+_STATUS_BY_KIND = {
+    Kind.INVALID_ARGUMENT: 400,
+    Kind.OUT_OF_RANGE: 400,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.PERMISSION_DENIED: 403,
+    Kind.NOT_FOUND: 404,
+    Kind.ALREADY_EXISTS: 409,
+    Kind.ABORTED: 409,
+    Kind.FAILED_PRECONDITION: 409,
+    Kind.RESOURCE_EXHAUSTED: 429,
+    Kind.CANCELLED: CLIENT_CLOSED_REQUEST,
+    Kind.UNIMPLEMENTED: 501,
+    Kind.UNAVAILABLE: 503,
+    Kind.DEADLINE_EXCEEDED: 504,
+    Kind.INTERNAL: 500,
+    Kind.DATA_LOSS: 500,
+}
+# HTTP has a word of its own for these; their kind alone would say 400.
+_STATUS_BY_REASON = {
+    "BODY_TOO_LARGE": 413,
+    "FILE_TOO_LARGE": 413,
+    "BODY_TIMEOUT": 408,
+}
+_TYPE_BY_STATUS = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    429: "rate_limit_error",
+}
+_RETRY_LATER = frozenset({429, 503})
+_SERVER_ERROR = 500
+_UNREACHABLE_MESSAGE = "a part of the service cannot be reached; try again"
+_INTERNAL_MESSAGE = "something went wrong on our side; the request id finds it in our logs"
+
+
+async def on_service_error(request: Request, error: ServiceError) -> Response:
+    """Answer a refusal of ours or of a service behind us."""
+    if _is_inside(error):
+        log.error(
+            "request_failed", kind=error.kind.value, reason=error.reason, detail=error.message
+        )
+        return _failure(request)
+    status = status_of(error)
+    param = error.metadata.get("param") or (error.violations[0].path if error.violations else "")
+    return problem(
+        request,
+        status,
+        reason=_reason_of(error),
+        message=_UNREACHABLE_MESSAGE if _is_unreachable(error) else error.message,
+        param=param or None,
+        violations=error.violations,
+    )
+
+
+async def on_bad_parameter(request: Request, error: RequestValidationError) -> Response:
+    """Answer path, query and header parameters that do not have the documented form."""
+    violations = []
+    for entry in error.errors():
+        _source, *location = entry["loc"]
+        path = path_of(location)
+        sentence = f"{path}: {entry['msg'][0].lower()}{entry['msg'][1:]}."
+        violations.append(Violation(path, "INVALID_PARAMETER", sentence))
+    return problem(
+        request,
+        400,
+        reason="INVALID_PARAMETER",
+        message=violations[0].message,
+        param=violations[0].path or None,
+        violations=violations,
+    )
+
+
+async def on_http_error(request: Request, error: HTTPException) -> Response:
+    """Answer what the router refuses: unknown paths and methods."""
+    reasons = {404: "UNKNOWN_PATH", 405: "METHOD_NOT_ALLOWED"}
+    messages = {
+        404: f"there is no {request.url.path}",
+        405: f"{request.method} is not possible on {request.url.path}",
+    }
+    return problem(
+        request,
+        error.status_code,
+        reason=reasons.get(error.status_code, "INVALID_REQUEST"),
+        message=messages.get(error.status_code, str(error.detail)),
+        headers=error.headers,
+    )
+
+
+async def on_client_gone(request: Request, error: Exception) -> Response:
+    """Finish a request whose client hung up; nobody reads the answer."""
+    del request, error
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+async def on_crash(request: Request, error: Exception) -> Response:
+    """Answer a defect of ours; the exception itself is logged where it ends up."""
+    del error
+    return _failure(request)
+
+
+HANDLERS: dict[int | type[Exception], _Handler] = {
+    ServiceError: on_service_error,
+    RequestValidationError: on_bad_parameter,
+    HTTPException: on_http_error,
+    ClientDisconnect: on_client_gone,
+    Exception: on_crash,
+}
+
+
+def status_of(error: ServiceError) -> int:
+    """The HTTP status that an error travels with."""
+    return _STATUS_BY_REASON.get(error.reason) or _STATUS_BY_KIND[error.kind]
+
+
+def problem(
+    request: Request,
+    status: int,
+    *,
+    reason: str,
+    message: str,
+    param: str | None = None,
+    violations: Sequence[Violation] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The answer for one refused request."""
+    word = reason.lower()
+    request_id = getattr(request.state, "request_id", "")
+    details = [_detail(violation, word) for violation in violations]
+    document = Problem(
+        error=ErrorObject(
+            message=message,
+            type=error_type(status),
+            code=status,
+            reason=word,
+            param=param,
+            details=details or None,
+        ),
+        type=f"urn:proctor:problem:{word}",
+        title=word.replace("_", " ").capitalize(),
+        status=status,
+        detail=message,
+        instance=f"urn:proctor:request:{request_id}",
+        reason=word,
+        request_id=request_id,
+        errors=details,
+    )
+    return Response(
+        document.model_dump_json(),
+        status_code=status,
+        headers={**_headers_for(status), **(headers or {})},
+        media_type="application/json",
+    )
+
+
+def error_type(status: int) -> str:
+    """The contract's coarse class of an error."""
+    if status >= _SERVER_ERROR:
+        return "api_error"
+    return _TYPE_BY_STATUS.get(status, "invalid_request_error")
+
+
+def _failure(request: Request) -> Response:
+    return problem(request, _SERVER_ERROR, reason="INTERNAL", message=_INTERNAL_MESSAGE)
+
+
+def _is_inside(error: ServiceError) -> bool:
+    # A message of these may name hosts or rows. UNAUTHENTICATED between services is our
+    # misconfiguration: the key of the request was good, or it would have been refused here.
+    remote = isinstance(error, RemoteError)
+    return error.kind in (Kind.INTERNAL, Kind.DATA_LOSS) or (
+        remote and error.kind is Kind.UNAUTHENTICATED
+    )
+
+
+def _is_unreachable(error: ServiceError) -> bool:
+    # Written by gRPC, not by a service: it names methods that mean nothing outside.
+    return error.kind is Kind.UNAVAILABLE and error.reason == Kind.UNAVAILABLE.value
+
+
+def _reason_of(error: ServiceError) -> str:
+    # The contract wants the first problem's own word; the error's is the class of all of them.
+    first = error.violations[0].reason if error.violations else ""
+    return first or error.reason
+
+
+def _detail(violation: Violation, word: str) -> ProblemDetail:
+    reason = violation.reason.lower() or word
+    return ProblemDetail(path=violation.path, message=violation.message, reason=reason)
+
+
+def _headers_for(status: int) -> dict[str, str]:
+    if status == HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": "Bearer"}
+    return {"Retry-After": str(RETRY_AFTER_S)} if status in _RETRY_LATER else {}

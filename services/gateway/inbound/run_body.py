@@ -1,0 +1,126 @@
+"""The body of POST /evals/runs."""
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, JsonValue, ValidationError
+
+from gateway.inbound.rest.labels import Labels, label_problems
+from manifest.generation import GenerationSettings
+from manifest.problem import Problem, shown
+from manifest.section import RawObject, Section, WholeNumber, broken, problems_of
+
+MODELS_MAX = 20
+CONCURRENCY_MAX = 25
+# The newer fields have no documented range; the orchestrator lowers them to what it can do.
+FINE_CONCURRENCY_MAX = 1000
+_INT32_MAX = 2**31 - 1
+
+
+def _concurrency(most: int) -> AfterValidator:
+    def check(value: int) -> int:
+        if not 1 <= value <= most:
+            raise broken(f"must be 1 to {most}", reason="INVALID_CONCURRENCY")
+        return value
+
+    return AfterValidator(check)
+
+
+ModelId = Annotated[str, Field(min_length=1, max_length=255)]
+Count = Annotated[WholeNumber, Field(ge=1, le=_INT32_MAX)]
+FineConcurrency = Annotated[
+    WholeNumber,
+    _concurrency(FINE_CONCURRENCY_MAX),
+    Field(json_schema_extra={"minimum": 1, "maximum": FINE_CONCURRENCY_MAX}),
+]
+
+
+class CreateRunBody(Section):
+    """A run to start."""
+
+    suite_id: str = Field(min_length=1, max_length=255)
+    models: list[ModelId] = Field(
+        description="Candidate model ids, distinct.",
+        json_schema_extra={"minItems": 1, "maxItems": MODELS_MAX, "uniqueItems": True},
+    )
+    suite_version: Count | None = Field(
+        default=None, description="Default: the suite's active version."
+    )
+    task_ids: list[str] | None = Field(
+        default=None,
+        description="Default: every task of the version.",
+        json_schema_extra={"minItems": 1, "uniqueItems": True},
+    )
+    judge_model: ModelId | None = Field(
+        default=None, description='What `model="auto"` means in `ctx.responses_create`.'
+    )
+    embedding_model: ModelId | None = Field(
+        default=None, description='What `model="auto"` means in `ctx.embeddings_create`.'
+    )
+    generation: dict[str, JsonValue] = Field(default_factory=dict)
+    concurrency: (
+        Annotated[
+            WholeNumber,
+            _concurrency(CONCURRENCY_MAX),
+            Field(json_schema_extra={"minimum": 1, "maximum": CONCURRENCY_MAX}),
+        ]
+        | None
+    ) = Field(default=None, description="What the next two are when they are left out.")
+    generation_concurrency: FineConcurrency | None = Field(
+        default=None, description="Model calls in flight at most; default 4."
+    )
+    grader_concurrency: FineConcurrency | None = Field(
+        default=None, description="Grader executions at once at most; default 2."
+    )
+    max_samples_per_task: Count | None = Field(default=None, description="Default: no cap.")
+    max_workflow_sample_activities: Count | None = Field(
+        default=None, description="Accepted for compatibility; has no effect."
+    )
+    metadata: Labels = Field(default_factory=dict)
+
+    @classmethod
+    def broken_rules(cls, raw: RawObject) -> Iterable[Problem]:
+        """Rules over lists, labels and generation settings."""
+        yield from _model_problems(raw.get("models"))
+        yield from _task_problems(raw.get("task_ids"))
+        yield from _generation_problems(raw.get("generation"))
+        yield from label_problems(raw)
+
+
+def _model_problems(models: object) -> Iterator[Problem]:
+    if not isinstance(models, list):
+        return
+    if not models:
+        yield Problem(("models",), "EMPTY_MODELS", "must name at least one model")
+    if len(models) > MODELS_MAX:
+        yield Problem(("models",), "TOO_MANY_MODELS", f"may name at most {MODELS_MAX} models")
+    yield from _repeated(("models",), models, "DUPLICATE_MODELS")
+
+
+def _task_problems(task_ids: object) -> Iterator[Problem]:
+    if not isinstance(task_ids, list):
+        return
+    if not task_ids:
+        yield Problem(("task_ids",), "EMPTY_TASK_IDS", "must name a task; leave it out for all")
+    yield from _repeated(("task_ids",), task_ids, "DUPLICATE_TASK_IDS")
+
+
+def _repeated(location: tuple[str], entries: list[object], reason: str) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for entry in entries:
+        if entry in seen:
+            yield Problem(location, reason, f"names {shown(entry)} more than once")
+            return
+        if isinstance(entry, str):
+            seen.add(entry)
+
+
+def _generation_problems(generation: object) -> Iterator[Problem]:
+    if not isinstance(generation, dict):
+        return
+    try:
+        GenerationSettings.model_validate(generation)
+    except ValidationError as error:
+        for found in problems_of(error, reason="INVALID_GENERATION"):
+            location = ("generation", *found.location)
+            yield Problem(location, found.reason, found.predicate)

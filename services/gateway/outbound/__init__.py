@@ -1,0 +1,1 @@
+"""How we call others: the table of API keys."""

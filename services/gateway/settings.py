@@ -1,0 +1,63 @@
+"""The gateway's settings; the only reader of its environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MIB = 1024 * 1024
+# 256 bits: what HS256 and HMAC-SHA256 are worth.
+_SECRET_CHARS_MIN = 32
+
+Secret = Annotated[SecretStr, Field(min_length=_SECRET_CHARS_MIN)]
+Address = Annotated[str, Field(min_length=1)]
+
+
+class KeySettings(BaseSettings):
+    """What the keys command needs."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    postgres_dsn: str = Field(min_length=1, description="Database of the schema `gateway`.")
+    key_pepper: Secret = Field(
+        description="Key of the hash that API keys are stored as; changing it voids every key."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_json: bool = True
+
+
+class Settings(KeySettings):
+    """What the service needs."""
+
+    http_address: Address = Field(description="`host:port` of REST.")
+    rpc_address: Address = Field(description="`host:port` of the model bridge.")
+    orchestrator_address: Address
+    importer_address: Address
+    internal_secret: Secret = Field(description="Signs callers; the same in every service.")
+    run_token_secret: Secret = Field(description="Signs run tokens; the gateway's alone.")
+    max_upload_bytes: int = Field(default=512 * MIB, ge=1, le=64 * 1024 * MIB)
+    grader_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Models that graders may name besides the run's own, separated by commas; "
+        "`*` is any.",
+    )
+
+    # The model bridge
+    models_file: Path = Field(description="models.toml: providers, models, prices, limits.")
+
+    @field_validator("grader_models", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(word.strip() for word in value.split(",") if word.strip())
+        return value
+
+
+def provider_environment() -> Mapping[str, str]:
+    """Where models.toml finds the provider keys that it names by variable."""
+    return os.environ  # noqa: TID251 -- this module is the environment's reader

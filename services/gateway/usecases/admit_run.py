@@ -1,0 +1,55 @@
+"""Give a run its name and its proof towards the model bridge."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gateway.domain.run_token import RunGrant, mint_run_token
+from servicekit.caller import Caller
+from servicekit.clock import Clock
+from servicekit.ids import new_id
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedRun:
+    """What a run is sent off with."""
+
+    run_id: str
+    run_token: str
+
+
+class AdmitRun:
+    """Draws run ids and mints run tokens.
+
+    Args:
+        secret: Signs run tokens; the bridge verifies with the same.
+        grader_models: Models that graders may name besides the run's own; `("*",)` is any.
+        clock: Dates the tokens.
+    """
+
+    def __init__(self, *, secret: bytes, grader_models: Sequence[str], clock: Clock) -> None:
+        self._secret = secret
+        self._grader_models = tuple(grader_models)
+        self._clock = clock
+
+    def __call__(
+        self,
+        caller: Caller,
+        *,
+        candidates: Sequence[str],
+        judge: str | None,
+        embedding: str | None,
+    ) -> AdmittedRun:
+        """A fresh run id and the token that lets exactly this run call its models."""
+        run_id = new_id("eval_run")
+        grant = RunGrant(
+            run_id=run_id,
+            org_id=caller.org_id,
+            team_id=caller.team_id,
+            on_behalf_of=caller.on_behalf_of,
+            candidates=tuple(candidates),
+            judge=judge,
+            embedding=embedding,
+            grader_models=self._grader_models,
+        )
+        token = mint_run_token(grant, self._secret, now=self._clock.utc_now())
+        return AdmittedRun(run_id, token)
