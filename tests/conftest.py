@@ -1,0 +1,65 @@
+"""Real parts for tests: one Postgres and one NATS a session, started when the first test asks."""
+
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import nats
+import pytest
+import pytest_asyncio
+
+from localstack.nats import NatsServer, running_nats
+from localstack.postgres import Postgres, running_postgres
+
+
+@pytest.fixture(scope="session")
+def state_dir() -> Iterator[Path]:
+    # Not pytest's tmp_path: that one keeps the last three sessions, databases and all.
+    with tempfile.TemporaryDirectory(prefix="proctor-test-") as folder:
+        yield Path(folder)
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def postgres_server(state_dir: Path) -> AsyncIterator[Postgres]:
+    async with running_postgres(state_dir, fast=True) as server:
+        yield server
+
+
+@pytest.fixture
+async def postgres_dsn(postgres_server: Postgres) -> AsyncIterator[str]:
+    """An empty database of the test's own; the user may do anything."""
+    name = f"test_{uuid4().hex}"
+    dsn = await postgres_server.create_database(name)
+    yield dsn
+    connection = await asyncpg.connect(postgres_server.dsn)
+    try:
+        await connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    finally:
+        await connection.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def nats_server(state_dir: Path) -> AsyncIterator[NatsServer]:
+    async with running_nats(state_dir) as server:
+        yield server
+
+
+@pytest.fixture
+async def nats_url(nats_server: NatsServer) -> AsyncIterator[str]:
+    """A server without streams; those of the test are deleted after it."""
+    yield nats_server.url
+    connection = await nats.connect(nats_server.url)
+    try:
+        jetstream = connection.jetstream()
+        for stream in await jetstream.streams_info():
+            await jetstream.delete_stream(stream.config.name or "")
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+def blob_url(tmp_path: Path) -> str:
+    """A folder of the test's own."""
+    return f"file://{tmp_path}/blobs"
