@@ -1,0 +1,107 @@
+SHELL := /bin/bash -o pipefail
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+BIN := .venv/bin
+PYTHON := $(BIN)/python
+INSTALLED := .venv/.installed
+PROTOS = $(shell find protos -name '*.proto' | sort)
+PROTOC := $(PYTHON) -m grpc_tools.protoc -Iprotos
+PLUGINS := --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc
+BUILD := .venv/build
+
+# $(call generate,FOLDER): the Python code of all protos, below FOLDER.
+define generate
+	mkdir -p $(1)
+	$(PROTOC) $(PLUGINS) --python_out=$(1) --grpc_python_out=$(1) --mypy_out=quiet:$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
+endef
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# --- set up
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@echo "installing into .venv (once, and after a change of requirements.lock or pyproject.toml)"
+	@.ci/install
+	@touch $@
+
+.PHONY: venv
+venv: $(INSTALLED) ## make .venv with everything that requirements.lock names
+
+.PHONY: lock
+lock: ## resolve requirements.lock again, to the newest versions that pyproject.toml allows (needs uv)
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cp pyproject.toml README.md "$$folder" \
+	  && export UV_PYTHON_DOWNLOADS=never \
+	  && uv lock --quiet --project "$$folder" --python $(PYTHON) \
+	  && uv export --quiet --project "$$folder" --python $(PYTHON) --frozen --no-header --all-extras --all-groups \
+	    --no-emit-project --no-annotate --format requirements-txt > "$$folder/requirements.lock" \
+	  && cp "$$folder/requirements.lock" requirements.lock
+
+.PHONY: protos
+protos: $(INSTALLED) ## make libs/proctor and docs/asyncapi.json again from protos/
+	rm -rf libs/proctor
+	$(call generate,libs)
+	$(PROTOC) --include_imports --include_source_info --descriptor_set_out=$(BUILD)/protos.binpb $(PROTOS)
+	$(PYTHON) protos/asyncapi.py $(BUILD)/protos.binpb > docs/asyncapi.json
+
+.PHONY: format
+format: $(INSTALLED) ## put the code into its form
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format --quiet .
+
+# --- check and test
+
+.PHONY: check
+check: check-code check-protos check-words ## everything that needs no test: form, lint, types, layers, protos, dependencies, words
+
+.PHONY: check-code
+check-code: $(INSTALLED)
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry libs services
+
+.PHONY: check-protos
+check-protos: $(INSTALLED)
+	@rm -rf $(BUILD)
+	@$(call generate,$(BUILD)/libs)
+	@$(PROTOC) --include_imports --include_source_info --descriptor_set_out=$(BUILD)/protos.binpb $(PROTOS)
+	$(BIN)/buf lint $(BUILD)/protos.binpb
+	@$(PYTHON) protos/asyncapi.py $(BUILD)/protos.binpb > $(BUILD)/asyncapi.json
+	@diff --recursive --brief --exclude=__pycache__ $(BUILD)/libs/proctor libs/proctor \
+	  && diff --brief $(BUILD)/asyncapi.json docs/asyncapi.json \
+	  || { echo "generated files are not what protos/ says: run make protos"; exit 1; }
+
+.PHONY: check-words
+check-words: $(INSTALLED)
+	$(BIN)/codespell
+
+.PHONY: test
+test: check ## check, then all tests with real Postgres, NATS and jails
+	$(BIN)/pytest
+
+.PHONY: test-fast
+test-fast: $(INSTALLED) ## unit tests only
+	$(BIN)/pytest --quiet tests/unit
+
+.PHONY: bench
+bench: $(INSTALLED) ## the benchmarks of tests/load; prints figures, asserts none
+	@for benchmark in tests/load/bench_*.py; do echo "== $$benchmark" && $(PYTHON) "$$benchmark" || exit 1; done
+
+# --- use
+
+.PHONY: demo
+demo: $(INSTALLED) ## evaluate a small suite with a real local model and print the results
+	$(BIN)/proctor demo
+
+.PHONY: up
+up: $(INSTALLED) ## run everything on this machine and print its address and a key
+	$(BIN)/proctor up
+
+.PHONY: clean
+clean: ## remove what make made; the state of `proctor up` stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
