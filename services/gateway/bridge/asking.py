@@ -2,8 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -92,6 +93,16 @@ class Asker:
                 )
             finally:
                 progress.ended_at = self._clock.utc_now()
+
+
+def unusable(failure: CallFailed, answer: Mapping[str, object], provider: Provider) -> CallFailed:
+    """Return `failure`, found in an answer that came with 200, with its beginning, without key."""
+    return CallFailed(
+        failure.code,
+        provider.scrubber.text(failure.message),
+        http_status=HTTPStatus.OK,
+        upstream_body=body_excerpt(orjson.dumps(answer), provider),
+    )
 
 
 def _object_of(reply: Reply, provider: Provider) -> dict[str, Any]:

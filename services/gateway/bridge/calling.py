@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from gateway.bridge.adapters.adapter import ADAPTERS, Adapter
-from gateway.bridge.asking import Asker, Question
+from gateway.bridge.asking import Asker, Question, unusable
 from gateway.bridge.budget import CallBudget
 from gateway.bridge.call import (
     Answer,
@@ -98,7 +98,8 @@ class ModelCalls:
         asked = _Asked(question=question, adapter=adapter, body=body)
         answer = await self._first_text(asked, progress, repeats=call.max_empty_retries)
         if answer.status is AnswerStatus.FAILED and not call.include_body:
-            raise CallFailed("model_error", route.provider.scrubber.text(answer.error_message))
+            failure = CallFailed("model_error", answer.error_message)
+            raise unusable(failure, answer.body, route.provider)
         return _scrubbed(answer, route, include_body=call.include_body)
 
     async def _first_text(self, asked: _Asked, progress: Progress, *, repeats: int) -> Answer:
@@ -114,9 +115,13 @@ class ModelCalls:
         return answer
 
     async def _ask(self, asked: _Asked, progress: Progress) -> Answer:
-        upstream = await self._asker.ask(asked.question, progress)
+        question = asked.question
+        upstream = await self._asker.ask(question, progress)
         now_s = int(self._clock.utc_now().timestamp())
-        return asked.adapter.read(upstream, asked.body, now_s)
+        try:
+            return asked.adapter.read(upstream, asked.body, now_s)
+        except CallFailed as failure:
+            raise unusable(failure, upstream, question.provider) from failure
 
     def _log(self, call: ModelCall, progress: Progress, outcome: str, http_status: int) -> None:
         started, ended = progress.started_at, progress.ended_at

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.bridge.call import CallFailed
+from gateway.bridge.response_reading import error_in
 
 _CUT_OFF = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
@@ -43,7 +44,7 @@ def _first_message(completion: Mapping[str, Any]) -> tuple[dict[str, Any], dict[
     match completion.get("choices"):
         case [{"message": dict(message)} as choice, *_]:
             return choice, message
-    raise CallFailed("model_error", "the upstream answered without a message")
+    raise CallFailed("model_error", f"the upstream sent no message{error_in(completion)}")
 
 
 def _output(message: dict[str, Any], identity: str, status: str) -> list[dict[str, object]]:
