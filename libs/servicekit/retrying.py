@@ -54,7 +54,8 @@ def _methods() -> Iterator[MethodDescriptor]:
 
 def _service_files() -> Iterator[FileDescriptor]:
     generated = importlib.import_module(GENERATED_PACKAGE)
-    for root in map(Path, generated.__path__):
+    # A folder that is on the path twice is listed twice, and gRPC refuses a method named twice.
+    for root in sorted(set(map(Path, generated.__path__))):
         for path in sorted(root.rglob("*_service_pb2.py")):
             name = ".".join((GENERATED_PACKAGE, *path.relative_to(root).with_suffix("").parts))
             yield importlib.import_module(name).DESCRIPTOR
