@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
 import orjson
 
@@ -72,7 +73,7 @@ class ModelCalls:
             _tell(error, call)
             raise CallFailed(outcome, "the bridge could not make the call; try again") from error
         else:
-            outcome = answer.status or "completed"
+            outcome, http_status = answer.status or "completed", HTTPStatus.OK
             return answer
         finally:
             self._log(call, progress, outcome, http_status)
