@@ -1,0 +1,120 @@
+"""`proctor files`: datasets, graders and artifacts."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.api import Api
+from cli.downloads import download
+from cli.errors import CliError
+from cli.resources import File
+from cli.session import Session, session_of
+from cli.views.tables import files_table
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Upload, list, download and delete files.",
+    epilog="Example: proctor files upload examples/arithmetic.jsonl",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+FileId = Annotated[str, typer.Argument(metavar="FILE_ID", help="Id of the file, file_…")]
+
+
+@app.command()
+def upload(
+    context: typer.Context,
+    *,
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files to upload.")],
+    purpose: Annotated[str, typer.Option(help="What the files are for.")] = "evals",
+    as_json: AsJson = False,
+) -> None:
+    """Upload files; prints the id of each."""
+    session = session_of(context)
+    session.run(_upload(session, paths, purpose=purpose, as_json=as_json))
+
+
+@app.command("list")
+def list_(
+    context: typer.Context,
+    *,
+    purpose: Annotated[str | None, typer.Option(help="Only files with this purpose.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the team's files, newest first."""
+    session = session_of(context)
+    session.run(_list(session, purpose=purpose, as_json=as_json))
+
+
+@app.command()
+def get(
+    context: typer.Context,
+    *,
+    file_id: FileId,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Download to this path; - is the standard output."),
+    ] = None,
+) -> None:
+    """Show a file's record, or download its content with --output.
+
+    Example: proctor files get file_0123 --output rows.jsonl
+    """
+    session = session_of(context)
+    session.run(_get(session, file_id, output))
+
+
+@app.command()
+def delete(context: typer.Context, *, file_id: FileId) -> None:
+    """Delete a file."""
+    session = session_of(context)
+    session.run(_delete(session, file_id))
+
+
+async def _upload(session: Session, paths: list[Path], *, purpose: str, as_json: bool) -> None:
+    async with session.api() as api:
+        for path in paths:
+            answer = await api.upload(path, purpose=purpose)
+            if as_json:
+                session.print_json(answer)
+                continue
+            file = File.of(answer)
+            session.out.print(f"{file.id}  {file.filename}  {file.bytes} bytes", markup=False)
+
+
+async def _list(session: Session, *, purpose: str | None, as_json: bool) -> None:
+    async with session.api() as api:
+        entries = [entry async for entry in api.entries("/files", {"purpose": purpose})]
+    if not as_json:
+        session.out.print(files_table(File.of(entry) for entry in entries))
+        return
+    for entry in entries:
+        session.print_json(entry)
+
+
+async def _get(session: Session, file_id: str, output: Path | None) -> None:
+    async with session.api() as api:
+        if output is None:
+            session.print_json(await api.get(f"/files/{file_id}"))
+        elif str(output) == "-":
+            await _to_stdout(api, file_id)
+        else:
+            await download(api, file_id, output)
+            session.err.print(f"{output}", markup=False)
+
+
+async def _to_stdout(api: Api, file_id: str) -> None:
+    async for chunk in api.content(file_id):
+        await asyncio.to_thread(sys.stdout.buffer.write, chunk)
+    sys.stdout.buffer.flush()
+
+
+async def _delete(session: Session, file_id: str) -> None:
+    async with session.api() as api:
+        answer = await api.delete(f"/files/{file_id}")
+    if answer.get("deleted") is not True:
+        raise CliError(f"{file_id} was not deleted.")
+    session.out.print(f"{file_id} is deleted.", markup=False)

@@ -1,0 +1,197 @@
+"""`proctor run`, `watch`, `results`, `artifacts`, `runs` and `cancel`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+
+from cli.api import Api
+from cli.commands.suites import find_suite
+from cli.downloads import artifact_files, fetch_artifacts
+from cli.errors import CliError
+from cli.resources import JsonObject, Run
+from cli.session import Session, session_of
+from cli.views.progress import shown
+from cli.views.tables import runs_table
+from cli.watching import follow, require_completed, show_results, show_to_the_end
+
+app = typer.Typer()
+
+# A gateway that is restarted is away for a few seconds; a watch outlives that.
+_WATCH_PATIENCE_S = 60
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, eval_run_…")]
+Tasks = Annotated[list[str] | None, typer.Option("--task", help="Task to run; repeatable.")]
+Cap = Annotated[int | None, typer.Option(min=1, help="Rows per task at most.")]
+
+
+@app.command()
+def run(  # noqa: PLR0913 - the options of one command
+    context: typer.Context,
+    *,
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="Id or name of a suite.")],
+    models: Annotated[list[str], typer.Option("--model", "-m", help="Model; repeatable.")],
+    tasks: Tasks = None,
+    version: Annotated[int | None, typer.Option(min=1, help="Default: the active one.")] = None,
+    judge_model: Annotated[str | None, typer.Option(help="Model that graders ask.")] = None,
+    embedding_model: Annotated[str | None, typer.Option(help="For graders.")] = None,
+    max_samples: Cap = None,
+    concurrency: Annotated[int | None, typer.Option(min=1, max=25, help="Calls at once.")] = None,
+    generation: Annotated[
+        str | None, typer.Option(metavar="JSON", help='Such as {"temperature": 0}.')
+    ] = None,
+    watch: Annotated[bool, typer.Option(help="Follow it to the end and show results.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Start a run of a suite.
+
+    Ctrl-C stops watching, not the run.
+
+    Example: proctor run arithmetic -m smollm2-135m --judge-model smollm2-135m --max-samples 10
+    """
+    body: JsonObject = {"models": list(models)}
+    given: dict[str, JsonValue] = {
+        "task_ids": list(tasks) if tasks else None,
+        "suite_version": version,
+        "judge_model": judge_model,
+        "embedding_model": embedding_model,
+        "max_samples_per_task": max_samples,
+        "concurrency": concurrency,
+        "generation": _generation(generation),
+    }
+    body |= {key: value for key, value in given.items() if value is not None}
+    session = session_of(context)
+    session.run(
+        _run(session, suite, body, watch=watch, as_json=as_json),
+        interrupted="Interrupted; a run that was started goes on: see `proctor runs`.",
+    )
+
+
+@app.command("watch")
+def watch_(context: typer.Context, *, run_id: RunId, as_json: AsJson = False) -> None:
+    """Follow a run to its end and show its results; an error unless it completes."""
+    session = session_of(context)
+    session.run(
+        _watch(session, run_id, as_json=as_json),
+        interrupted=f"Interrupted; the run goes on: `proctor watch {run_id}` follows it again.",
+    )
+
+
+@app.command()
+def runs(
+    context: typer.Context,
+    *,
+    suite: Annotated[str | None, typer.Option(help="Only runs of this suite id.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only runs in this status.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the team's runs, newest first."""
+    session = session_of(context)
+    session.run(_runs(session, {"suite_id": suite, "status": status}, as_json=as_json))
+
+
+@app.command()
+def results(context: typer.Context, *, run_id: RunId, as_json: AsJson = False) -> None:
+    """Show the results of a finished run by task and model."""
+    session = session_of(context)
+    session.run(_results(session, run_id, as_json=as_json))
+
+
+@app.command()
+def artifacts(
+    context: typer.Context,
+    *,
+    run_id: RunId,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to download them into.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the artifact files of a completed run, or download them with --output.
+
+    Example: proctor artifacts eval_run_0123 --output results/
+    """
+    session = session_of(context)
+    session.run(_artifacts(session, run_id, output, as_json=as_json))
+
+
+async def _run(
+    session: Session, suite: str, body: JsonObject, *, watch: bool, as_json: bool
+) -> None:
+    async with session.api(patience_s=_WATCH_PATIENCE_S) as api:
+        found = await find_suite(api, suite)
+        started = Run.of(await api.post("/evals/runs", {"suite_id": found.id, **body}))
+        session.err.print(f"Started {started.id}.", markup=False)
+        if watch and not as_json:
+            await show_to_the_end(session, api, started.id)
+        elif watch:
+            await _watch_json(session, api, started.id)
+        elif as_json:
+            session.print_json(await api.get(f"/evals/runs/{started.id}"))
+        else:
+            session.out.print(started.id, markup=False)
+
+
+async def _watch(session: Session, run_id: str, *, as_json: bool) -> None:
+    async with session.api(patience_s=_WATCH_PATIENCE_S) as api:
+        if as_json:
+            await _watch_json(session, api, run_id)
+        else:
+            await show_to_the_end(session, api, run_id)
+
+
+async def _watch_json(session: Session, api: Api, run_id: str) -> None:
+    run = await shown(follow(api, run_id, poll_s=session.poll_s), session.err)
+    session.print_json(await api.get(f"/evals/runs/{run_id}"))
+    require_completed(run)
+
+
+async def _runs(session: Session, filters: dict[str, str | None], *, as_json: bool) -> None:
+    async with session.api() as api:
+        entries = [entry async for entry in api.entries("/evals/runs", {"limit": 100, **filters})]
+    if not as_json:
+        session.out.print(runs_table(Run.of(entry) for entry in entries))
+        return
+    for entry in entries:
+        session.print_json(entry)
+
+
+async def _results(session: Session, run_id: str, *, as_json: bool) -> None:
+    async with session.api() as api:
+        answer = await api.get(f"/evals/runs/{run_id}")
+    run = Run.of(answer)
+    if as_json:
+        session.print_json(answer)
+        return
+    if not run.has_ended:
+        raise CliError(f"Run {run_id} is {run.status}: `proctor watch {run_id}` waits for it.")
+    require_completed(run)
+    show_results(session, run)
+
+
+async def _artifacts(session: Session, run_id: str, folder: Path | None, *, as_json: bool) -> None:
+    async with session.api() as api:
+        if as_json and folder is None:
+            session.print_json(await api.get(f"/evals/runs/{run_id}/artifacts"))
+            return
+        files = await artifact_files(api, run_id)
+        if not files:
+            raise CliError(f"Run {run_id} has no artifacts; only a completed run has.")
+        if folder is None:
+            for file in files:
+                session.out.print(f"{file.id}  {file.filename}  {file.bytes} bytes", markup=False)
+            return
+        for path in await fetch_artifacts(api, run_id, folder):
+            session.out.print(f"{path}", markup=False)
+
+
+def _generation(text: str | None) -> JsonValue:
+    if text is None:
+        return None
+    try:
+        return json.loads(text)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise CliError(f"--generation is not JSON: {error}.") from error

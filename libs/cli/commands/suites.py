@@ -1,0 +1,117 @@
+"""`proctor suites`: versioned manifests."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+
+from cli.api import Api
+from cli.errors import CliError
+from cli.resources import JsonObject, Suite
+from cli.session import Session, session_of
+from cli.suite_files import read_suite_file, resolved
+from cli.views.tables import suites_table, tasks_table
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Create, list and show suites.",
+    epilog="Example: proctor suites create examples/arithmetic-suite.json",
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+
+
+@app.command()
+def create(
+    context: typer.Context,
+    *,
+    file: Annotated[Path, typer.Argument(help="Manifest, or suite with name and manifest; JSON.")],
+    name: Annotated[str | None, typer.Option(help="Name; default: the file's.")] = None,
+    description: Annotated[str | None, typer.Option(help="What it is about.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Create a suite from a file and upload what it refers to.
+
+    In the file, "file_id": "@rows.jsonl" uploads rows.jsonl from the folder of the file, and
+    "source": "@grader.py" takes the text of grader.py.
+
+    Example: proctor suites create examples/arithmetic-suite.json
+    """
+    session = session_of(context)
+    session.run(_create(session, file, name=name, description=description, as_json=as_json))
+
+
+@app.command("list")
+def list_(context: typer.Context, *, as_json: AsJson = False) -> None:
+    """List the team's suites, newest first."""
+    session = session_of(context)
+    session.run(_list(session, as_json=as_json))
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    *,
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="Id or name of a suite.")],
+    version: Annotated[int | None, typer.Option(min=1, help="Default: the active one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the tasks of a suite version; --json prints the whole manifest."""
+    session = session_of(context)
+    session.run(_show(session, suite, version=version, as_json=as_json))
+
+
+async def find_suite(api: Api, id_or_name: str) -> Suite:
+    """Return the suite with this id, else the newest one with this name.
+
+    Raises:
+        CliError: there is none.
+    """
+    if id_or_name.startswith("eval_suite_"):
+        return Suite.of(await api.get(f"/evals/suites/{id_or_name}"))
+    async for entry in api.entries("/evals/suites", {"limit": 100}):
+        suite = Suite.of(entry)
+        if suite.name == id_or_name:
+            return suite
+    raise CliError(f"There is no suite with the id or name {id_or_name}.")
+
+
+async def _create(
+    session: Session, file: Path, *, name: str | None, description: str | None, as_json: bool
+) -> None:
+    content = read_suite_file(file, name=name, description=description)
+    async with session.api() as api:
+        answer = await api.post("/evals/suites", await resolved(content, api))
+    if as_json:
+        session.print_json(answer)
+        return
+    suite = Suite.of(answer)
+    session.out.print(f"{suite.id}  {suite.name}", markup=False)
+
+
+async def _list(session: Session, *, as_json: bool) -> None:
+    async with session.api() as api:
+        entries = [entry async for entry in api.entries("/evals/suites", {"limit": 100})]
+    if not as_json:
+        session.out.print(suites_table(Suite.of(entry) for entry in entries))
+        return
+    for entry in entries:
+        session.print_json(entry)
+
+
+async def _show(session: Session, id_or_name: str, *, version: int | None, as_json: bool) -> None:
+    async with session.api() as api:
+        suite = await find_suite(api, id_or_name)
+        ordinal = suite.active_version if version is None else version
+        answer = await api.get(f"/evals/suites/{suite.id}/versions/{ordinal}")
+    if as_json:
+        session.print_json(answer)
+        return
+    session.out.print(f"{suite.id}  {suite.name}, version {ordinal}", markup=False)
+    session.out.print(tasks_table(_tasks(answer.get("manifest"))))
+
+
+def _tasks(manifest: JsonValue) -> list[JsonObject]:
+    tasks = manifest.get("tasks") if isinstance(manifest, dict) else None
+    return [task for task in tasks if isinstance(task, dict)] if isinstance(tasks, list) else []

@@ -1,0 +1,43 @@
+"""What ends a command early; each message is one sentence for the person at the terminal."""
+
+from collections.abc import Sequence
+
+
+class CliError(Exception):
+    """The command could not do what was asked.
+
+    Args:
+        message: One sentence.
+        details: Further lines, such as every problem of a manifest.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, details: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = tuple(details)
+
+
+class ApiError(CliError):
+    """The server refused.
+
+    `status` is the HTTP status, `reason` the server's stable word, empty when it sent none.
+    """
+
+    def __init__(
+        self, message: str, *, status: int, reason: str = "", details: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, details=details)
+        self.status = status
+        self.reason = reason
+
+
+class Unreachable(CliError):
+    """No answer came; trying again may help."""
+
+
+class Interrupted(CliError):
+    """Ctrl-C; the exit code is the shell's word for it."""
+
+    exit_code = 130

@@ -1,0 +1,55 @@
+"""Follow a run until it ends and show what came of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from cli.api import Api
+from cli.downloads import artifact_files
+from cli.errors import CliError
+from cli.resources import Run
+from cli.session import Session
+from cli.views.progress import shown
+from cli.views.results import failures_line, results_table
+
+
+async def follow(api: Api, run_id: str, *, poll_s: float) -> AsyncIterator[Run]:
+    """Stream the states of a run; the last one has ended."""
+    while True:
+        run = Run.of(await api.get(f"/evals/runs/{run_id}"))
+        yield run
+        if run.has_ended:
+            return
+        await asyncio.sleep(poll_s)
+
+
+def require_completed(run: Run) -> None:
+    """Pass a completed run.
+
+    Raises:
+        CliError: the run failed or was cancelled; says why.
+    """
+    if run.status == "completed":
+        return
+    why = f": {run.error.message} [{run.error.code}]" if run.error else ""
+    raise CliError(f"Run {run.id} {run.status}{why}")
+
+
+async def show_to_the_end(session: Session, api: Api, run_id: str) -> Run:
+    """Show progress, then results and where the artifacts lie.
+
+    Raises:
+        CliError: the run did not complete.
+    """
+    run = await shown(follow(api, run_id, poll_s=session.poll_s), session.err)
+    require_completed(run)
+    show_results(session, run)
+    for file in await artifact_files(api, run_id):
+        session.out.print(f"artifact {file.id}  {file.filename}", markup=False)
+    return run
+
+
+def show_results(session: Session, run: Run) -> None:
+    """Print the results of a completed run, and how many of its samples failed."""
+    session.out.print(results_table(run))
+    if line := failures_line(run):
+        session.out.print(line, markup=False)

@@ -1,0 +1,131 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unit.cli.terminal import Terminal
+
+WriteSuite = Callable[..., Path]
+
+
+@pytest.fixture
+def suite(terminal: Terminal, suite_file: WriteSuite) -> str:
+    terminal.run("suites", "create", str(suite_file()))
+    return "sums"
+
+
+def test_a_run_is_followed_to_its_results_and_artifacts(terminal: Terminal, suite: str) -> None:
+    assert terminal.run("run", suite, "--model", "small") == 0
+
+    assert "queued" in terminal.err
+    assert "in_progress: 7 of 10 samples, 1 failed" in terminal.err
+    row = next(line for line in terminal.out.splitlines() if "exact" in line and "small" in line)
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == [
+        *("exact", "small", "0.750", "0.750", "9/10", "1", "800", "-")
+    ]
+    assert "1 samples failed: see `proctor samples eval_run_0 --status failed`." in terminal.out
+    assert "eval_run_0-results.json" in terminal.out
+
+
+def test_the_options_become_the_request(terminal: Terminal, suite: str) -> None:
+    words = "-m a -m b --task t --judge-model j --max-samples 5 --concurrency 3 --no-watch"
+
+    terminal.run("run", suite, *words.split(), "--generation", '{"temperature": 0}')
+
+    assert terminal.out == "eval_run_0\n"
+    assert terminal.fake.runs["eval_run_0"] == {
+        "id": "eval_run_0",
+        "suite_version": 1,
+        "status": "queued",
+        "suite_id": "eval_suite_0",
+        "models": ["a", "b"],
+        "task_ids": ["t"],
+        "judge_model": "j",
+        "max_samples_per_task": 5,
+        "concurrency": 3,
+        "generation": {"temperature": 0},
+    }
+
+
+def test_json_on_the_output_and_progress_beside_it(terminal: Terminal, suite: str) -> None:
+    assert terminal.run("run", suite, "-m", "small", "--json") == 0
+
+    assert json.loads(terminal.out)["status"] == "completed"
+    assert "finalizing" in terminal.err
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sentence"),
+    [
+        ("failed", "Error: Run eval_run_0 failed: line 3 is not JSON [dataset_error]"),
+        ("cancelled", "Error: Run eval_run_0 cancelled"),
+    ],
+)
+def test_a_run_that_does_not_complete_ends_with_an_error(
+    outcome: str, sentence: str, terminal: Terminal, suite: str
+) -> None:
+    terminal.fake.outcome = outcome
+
+    assert terminal.run("run", suite, "-m", "small") == 1
+
+    assert terminal.err.splitlines()[-1] == sentence
+
+
+def test_a_watch_outlives_a_restart_of_the_server(terminal: Terminal, suite: str) -> None:
+    terminal.run("run", suite, "-m", "small", "--no-watch")
+    terminal.fake.failing = [503, 502]
+
+    assert terminal.run("watch", "eval_run_0") == 0
+
+
+def test_a_terminal_gets_a_bar(terminal: Terminal, suite: str) -> None:
+    terminal.interactive = True
+
+    terminal.run("run", suite, "-m", "small")
+
+    assert "━" in terminal.err
+    assert "10/10" in terminal.err
+
+
+def test_results_of_an_unfinished_run_are_refused(terminal: Terminal, suite: str) -> None:
+    terminal.run("run", suite, "-m", "small", "--no-watch")
+
+    assert terminal.run("results", "eval_run_0") == 1
+
+    assert "Run eval_run_0 is queued: `proctor watch eval_run_0` waits for it." in terminal.err
+
+
+def test_artifacts_are_downloaded_into_the_folder_and_nowhere_else(
+    terminal: Terminal, suite: str, tmp_path: Path
+) -> None:
+    terminal.run("run", suite, "-m", "small")
+    folder = tmp_path / "deep" / "results"
+
+    assert terminal.run("artifacts", "eval_run_0", "--output", str(folder)) == 0
+
+    names = {"eval_run_0-results.json", "eval_run_0-samples.jsonl"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert terminal.out.splitlines() == [str(folder / name) for name in sorted(names)]
+
+
+def test_a_run_without_artifacts_is_a_sentence(terminal: Terminal, suite: str) -> None:
+    terminal.run("run", suite, "-m", "small", "--no-watch")
+
+    assert terminal.run("artifacts", "eval_run_0") == 1
+
+    assert "only a completed run has" in terminal.err
+
+
+def test_runs_are_listed(terminal: Terminal, suite: str) -> None:
+    terminal.run("run", suite, "-m", "small", "--no-watch")
+
+    assert terminal.run("runs") == 0
+
+    assert "eval_run_0" in terminal.out
+
+
+def test_generation_that_is_not_json_is_a_sentence(terminal: Terminal, suite: str) -> None:
+    assert terminal.run("run", suite, "-m", "a", "--generation", "{") == 1
+
+    assert "--generation is not JSON" in terminal.err

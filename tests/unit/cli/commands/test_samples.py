@@ -1,0 +1,48 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from unit.cli.terminal import Terminal
+
+
+@pytest.fixture
+def run(terminal: Terminal, suite_file: Callable[..., Path]) -> str:
+    terminal.run("suites", "create", str(suite_file()))
+    terminal.run("run", "sums", "-m", "small", "--no-watch")
+    return "eval_run_0"
+
+
+def test_samples_are_a_table_of_short_lines(terminal: Terminal, run: str) -> None:
+    assert terminal.run("samples", run) == 0
+
+    assert "1 + 1 = 2" in terminal.out
+    assert "exact_match=1.0" in terminal.out
+    assert "model_timeout: no answer" in terminal.out
+
+
+def test_samples_are_filtered(terminal: Terminal, run: str) -> None:
+    terminal.run("samples", run, "--status", "failed", "--json")
+
+    assert [json.loads(line)["sample_index"] for line in terminal.out.splitlines()] == [3]
+
+
+def test_json_has_whole_samples_from_all_pages(terminal: Terminal, run: str) -> None:
+    terminal.run("samples", run, "--json")
+
+    lines = [json.loads(line) for line in terminal.out.splitlines()]
+    assert [line["sample_index"] for line in lines] == list(range(7))
+    assert lines[0]["prompt"] == "Compute 1 + 1."
+
+
+def test_a_limit_ends_the_list_and_says_so(terminal: Terminal, run: str) -> None:
+    terminal.run("samples", run, "--limit", "2")
+
+    assert terminal.out.count("eval") == 0
+    assert terminal.out.count("completed") == 2
+    assert "These are the first 2" in terminal.err
+
+
+def test_a_status_that_does_not_exist_is_wrong_usage(terminal: Terminal, run: str) -> None:
+    assert terminal.run("samples", run, "--status", "sleeping") == 2

@@ -1,0 +1,46 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from unit.cli.terminal import Terminal
+
+WriteSuite = Callable[..., Path]
+
+
+def test_a_suite_is_made_from_a_file_and_shown_by_name(
+    terminal: Terminal, suite_file: WriteSuite
+) -> None:
+    assert terminal.run("suites", "create", str(suite_file())) == 0
+    assert terminal.out == "eval_suite_0  sums\n"
+
+    assert terminal.run("suites", "show", "sums") == 0
+    assert "exact" in terminal.out
+    assert "file_0" in terminal.out
+
+
+def test_every_problem_of_a_manifest_is_listed(terminal: Terminal, tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_text('{"tasks": [{"id": "bad"}, {"id": "good"}, {"id": "bad"}]}')
+
+    assert terminal.run("suites", "create", str(path)) == 1
+
+    assert terminal.err.splitlines() == [
+        "Error: manifest.tasks[0].id is bad. [400 invalid_manifest]",
+        "  manifest.tasks[0].id is bad.",
+        "  manifest.tasks[2].id is bad.",
+    ]
+
+
+def test_suites_are_listed(terminal: Terminal, suite_file: WriteSuite) -> None:
+    for name in "abcd":
+        terminal.run("suites", "create", str(suite_file()), "--name", name)
+
+    terminal.run("suites", "list", "--json")
+
+    assert [json.loads(line)["name"] for line in terminal.out.splitlines()] == list("dcba")
+
+
+def test_an_unknown_name_is_a_sentence(terminal: Terminal) -> None:
+    assert terminal.run("suites", "show", "nothing") == 1
+
+    assert terminal.err == "Error: There is no suite with the id or name nothing.\n"

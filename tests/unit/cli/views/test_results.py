@@ -1,0 +1,61 @@
+import io
+
+from rich.console import Console
+
+from cli.resources import JsonObject, Run
+from cli.views.results import failures_line, results_table
+
+
+def run_of(metrics: JsonObject | None, *, failed: int = 0) -> Run:
+    counts: JsonObject = {"total": 4, "completed": 4 - failed, "failed": failed}
+    return Run.of(
+        {
+            "id": "eval_run_1",
+            "suite_id": "s",
+            "suite_version": 1,
+            "status": "completed",
+            "models": ["a", "b"],
+            "request_counts": counts,
+            "metrics": metrics,
+        }
+    )
+
+
+def text_of(run: Run) -> str:
+    out = io.StringIO()
+    Console(file=out, width=160).print(results_table(run))
+    return out.getvalue()
+
+
+def test_several_tasks_end_with_a_row_for_each_model() -> None:
+    a: JsonObject = {"score": 0.5}
+    b: JsonObject = {"score": None}
+    metrics: JsonObject = {
+        "by_task": {"one": {"a": a, "b": b}, "two": {"a": a, "b": b}},
+        "by_model": {"a": a, "b": b},
+    }
+
+    text = text_of(run_of(metrics))
+
+    assert text.count("0.500") == 3
+    assert text.count("all tasks") == 2
+
+
+def test_ids_with_markup_are_shown_as_they_are() -> None:
+    metrics: JsonObject = {
+        "by_task": {"t": {"org/[red]model": {"score": 1.0, "metrics": {"[b]": {"value": 1.0}}}}}
+    }
+
+    text = text_of(run_of(metrics))
+
+    assert "org/[red]model" in text
+    assert "[b]" in text
+
+
+def test_a_run_without_metrics_is_an_empty_table() -> None:
+    assert "eval_run_1" in text_of(run_of(None))
+
+
+def test_failures_are_counted_and_none_are_not_mentioned() -> None:
+    assert "2 samples failed" in failures_line(run_of(None, failed=2))
+    assert failures_line(run_of(None)) == ""
