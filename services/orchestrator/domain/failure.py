@@ -21,7 +21,7 @@ class Failure:
     code: str
     message: str
     stage: str
-    details_json: bytes = b""
+    details_json: str = ""
 
 
 class RunFailed(Exception):

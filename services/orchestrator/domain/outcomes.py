@@ -105,21 +105,22 @@ class Graded:
     """What became of one sample in the grader, ready to be stored.
 
     Attributes:
-        scores_json: Metric to number, a JSON object; empty unless scored.
-        judge_json: Details of the grader; empty for none.
+        scores_json: Metric to number, a JSON object; None unless scored.
+        judge_json: Details of the grader, a JSON object; None for none.
         failure: Why it has no scores; None when scored.
     """
 
     sample_index: int
     outcome: Outcome
     extracted_output: str | None = None
-    scores_json: bytes = b""
-    judge_json: bytes = b""
+    scores_json: str | None = None
+    judge_json: str | None = None
     failure: Failure | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a failure without a reason and a reason without a failure."""
+        """Refuse a score that failed and a failure without a reason."""
         assert (self.outcome is Outcome.SCORED) == (self.failure is None)
+        assert (self.outcome is Outcome.SCORED) == (self.scores_json is not None)
 
     @property
     def state(self) -> SampleState:

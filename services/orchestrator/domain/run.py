@@ -66,6 +66,7 @@ class Run:
 
     Attributes:
         metrics_json: Empty until the run completed.
+        edition: How often it was put back to work; its artifacts are of this edition.
         ended_at: When it reached completed, failed or cancelled.
     """
 
@@ -83,6 +84,7 @@ class Run:
     error: Failure | None
     result_file_id: str | None
     samples_file_id: str | None
+    edition: int
     tokens: Tokens
     created_at: datetime
     started_at: datetime | None

@@ -1,7 +1,7 @@
 """How a run is cut into shards, and how its concurrency is divided among them."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -101,19 +101,39 @@ def open_shards_max(*, shards: int, generation_concurrency: int, grader_concurre
     return min(shards, generation_concurrency, grader_concurrency, wanted)
 
 
-def divide(
-    *, generation_concurrency: int, grader_concurrency: int, open_shards: int
-) -> list[Share]:
-    """Divide a run's concurrency among its open shards, at most `open_shards_max` of them.
+def allot(
+    total: Share, *, open_shares: Mapping[int, Share], waiting: Sequence[int], open_max: int
+) -> dict[int, Share]:
+    """Hand out what nobody has of a run's concurrency: to shards to be opened, else to open ones.
 
-    The sums are exact, and every share is at least 1.
+    A share never shrinks, so the run's limits hold at every moment, however late a worker hears of
+    its new share.
+
+    Args:
+        total: The run's limits.
+        open_shares: Open shards and what they have.
+        waiting: Shards that may be opened, in order.
+        open_max: How many may be open (`open_shards_max`).
+
+    Returns:
+        The shards whose share is new: of `waiting` the ones to dispatch, else larger shares of open
+        ones. Every share is at least 1.
     """
-    generation = _parts(generation_concurrency, open_shards)
-    grader = _parts(grader_concurrency, open_shards)
-    return [
-        Share(generation=calls, grader=executions)
-        for calls, executions in zip(generation, grader, strict=True)
-    ]
+    calls = total.generation - sum(share.generation for share in open_shares.values())
+    executions = total.grader - sum(share.grader for share in open_shares.values())
+    opened = waiting[: max(0, min(open_max - len(open_shares), calls, executions))]
+    if opened:
+        return _divided(Share(generation=calls, grader=executions), opened)
+    if not open_shares or not (calls or executions):
+        return {}
+    more = _divided(Share(generation=calls, grader=executions), sorted(open_shares))
+    return {
+        number: Share(
+            generation=share.generation + more[number].generation,
+            grader=share.grader + more[number].grader,
+        )
+        for number, share in open_shares.items()
+    }
 
 
 def _places(
@@ -129,6 +149,15 @@ def _places(
     if task.aggregate and task.item_count:
         for model_ord in range(model_count):
             yield ShardKind.AGGREGATE, task.task_ord, model_ord, 0, task.item_count
+
+
+def _divided(whole: Share, numbers: Sequence[int]) -> dict[int, Share]:
+    generation = _parts(whole.generation, len(numbers))
+    grader = _parts(whole.grader, len(numbers))
+    return {
+        number: Share(generation=calls, grader=executions)
+        for number, calls, executions in zip(numbers, generation, grader, strict=True)
+    }
 
 
 def _parts(total: int, count: int) -> list[int]:

@@ -34,9 +34,7 @@ from servicekit.caller import Caller
 class Suites(Protocol):
     """Suites and versions of the caller's team."""
 
-    async def add(
-        self, caller: Caller, suite: Suite, version_id: str, content: VersionContent
-    ) -> None:
+    async def add(self, suite: Suite, content: VersionContent) -> None:
         """Store a suite and its version 1."""
 
     async def add_version(
@@ -106,7 +104,7 @@ class RunSteps(Protocol):
         ...
 
     async def start(self, lease: Lease) -> None:
-        """Move a queued run to in_progress and announce it; a run that is there already stays."""
+        """Move a queued run to in_progress and announce it; one that is there already stays."""
 
     async def fail(self, lease: Lease, failure: Failure) -> None:
         """End the run as failed, announce it, and take all its leases away."""
@@ -122,13 +120,10 @@ class Leases(Protocol):
         """Extend leases; those missing from the answer are lost. A shard's comes with its share."""
         ...
 
-    async def release(self, lease: Lease, *, mishap: bool, resend: bool) -> int:
-        """Give a lease back, so that anybody may take it at once.
+    async def release(self, lease: Lease, *, mishap: bool) -> int:
+        """Give a lease back, so that anybody may take it at once; a lost one stays lost.
 
-        Args:
-            lease: May be lost, then nothing happens.
-            mishap: The work failed for no reason we know to pass; counted, and the count returned.
-            resend: Write a new work message, because the one being handled is not coming back soon.
+        A mishap is a failure that may not pass by itself. Returns how many there were so far.
         """
         ...
 

@@ -1,0 +1,169 @@
+"""Items, samples and shards of a run that is being prepared."""
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.domain.run_states import RunState
+from orchestrator.domain.sharding import PlannedShard, ShardKind, ShardState, TaskSize
+from orchestrator.domain.work import Item, Lease, PreparedTask
+from orchestrator.outbound.postgres.dispatch import advance
+from orchestrator.outbound.postgres.fences import hold
+from orchestrator.outbound.postgres.run_steps import lock_held
+from pgstore.copying import copy_rows
+from pgstore.database import Database
+
+_ITEM_COLUMNS = (
+    "run_id",
+    "task_ord",
+    "sample_index",
+    "dataset_row",
+    "prompt",
+    "target",
+    "choices",
+    "error_code",
+    "error_message",
+)
+_SHARD_COLUMNS = (
+    "run_id",
+    "shard_no",
+    "kind",
+    "state",
+    "task_ord",
+    "model_ord",
+    "from_index",
+    "to_index",
+)
+
+_PREPARED = "SELECT task_ord, item_count, aggregate FROM run_tasks WHERE run_id = $1"
+
+_ADD_TASK = """
+INSERT INTO run_tasks (run_id, task_ord, task_id, grader, extraction, aggregate, item_count)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+# The key is that of domain.ids.sample_key: a sample has the same id however often it is made.
+_MAKE_SAMPLES = """
+INSERT INTO samples (run_id, task_ord, model_ord, sample_index, sample_key, state, error_code,
+                     error_message, error_stage, created_at, ended_at)
+SELECT i.run_id, i.task_ord, m.model_ord, i.sample_index,
+       md5(concat_ws('/', i.run_id, i.task_ord, m.model_ord, i.sample_index))::uuid,
+       CASE WHEN i.error_code IS NULL THEN 'queued' ELSE 'failed' END,
+       i.error_code, i.error_message, CASE WHEN i.error_code IS NOT NULL THEN 'prepare' END,
+       now(), CASE WHEN i.error_code IS NOT NULL THEN now() END
+FROM items i
+CROSS JOIN generate_series(0, (SELECT cardinality(models) - 1 FROM runs WHERE run_id = $1))
+    AS m(model_ord)
+WHERE i.run_id = $1 AND i.task_ord = $2
+"""
+# Samples that failed in prepare count in the shard that generates their range.
+_COUNT_FAILED = """
+UPDATE shards h SET failed = f.failed
+FROM (
+    SELECT h.shard_no, count(*) AS failed
+    FROM shards h JOIN samples s ON s.run_id = h.run_id AND s.task_ord = h.task_ord
+        AND s.model_ord = h.model_ord AND s.sample_index >= h.from_index
+        AND s.sample_index < h.to_index
+    WHERE h.run_id = $1 AND h.kind <> 'aggregate' AND s.state = 'failed'
+    GROUP BY h.shard_no
+) f
+WHERE h.run_id = $1 AND h.shard_no = f.shard_no
+"""
+_COMPLETE = """
+UPDATE runs SET prepared_at = now(), lease_until = NULL, mishaps = 0,
+                total = (SELECT count(*) FROM samples WHERE run_id = $1)
+WHERE run_id = $1
+"""
+
+
+class PostgresPreparations:
+    """What preparing a run makes."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def prepared(self, lease: Lease) -> Mapping[int, TaskSize]:
+        """Return the tasks that an earlier attempt completed, by their place in the manifest."""
+        async with self._database.connection() as connection, connection.transaction():
+            await hold(connection, lease)
+            return {
+                row["task_ord"]: TaskSize(
+                    task_ord=row["task_ord"],
+                    item_count=row["item_count"],
+                    aggregate=row["aggregate"],
+                )
+                for row in await connection.fetch(_PREPARED, lease.run_id)
+            }
+
+    async def clear_task(self, lease: Lease, task_ord: int) -> None:
+        """Drop what an interrupted attempt left of a task."""
+        async with self._database.connection() as connection, connection.transaction():
+            await hold(connection, lease)
+            statement = "DELETE FROM items WHERE run_id = $1 AND task_ord = $2"
+            await connection.execute(statement, lease.run_id, task_ord)
+
+    async def add_items(self, lease: Lease, task_ord: int, items: Sequence[Item]) -> None:
+        """Append items of a task."""
+        rows = (
+            (
+                lease.run_id,
+                task_ord,
+                item.sample_index,
+                item.row_json,
+                item.prompt,
+                item.target,
+                item.choices_json,
+                item.error_code,
+                item.error_message,
+            )
+            for item in items
+        )
+        async with self._database.connection() as connection, connection.transaction():
+            await hold(connection, lease)
+            await copy_rows(connection, "items", _ITEM_COLUMNS, rows)
+
+    async def complete_task(self, lease: Lease, task: PreparedTask) -> None:
+        """Make a task's samples, one an item and model."""
+        async with self._database.connection() as connection, connection.transaction():
+            await hold(connection, lease)
+            await connection.execute(
+                _ADD_TASK,
+                lease.run_id,
+                task.task_ord,
+                task.task_id,
+                task.grader_json.decode(),
+                task.extraction_json.decode(),
+                task.aggregate,
+                task.item_count,
+            )
+            await connection.execute(_MAKE_SAMPLES, lease.run_id, task.task_ord)
+
+    async def complete(self, lease: Lease, plan: Sequence[PlannedShard]) -> None:
+        """Store the shards, dispatch the first of them, and let go of the lease."""
+        rows = (
+            (
+                lease.run_id,
+                shard.shard_no,
+                shard.kind,
+                _first_state(shard.kind),
+                shard.task_ord,
+                shard.model_ord,
+                shard.from_index,
+                shard.to_index,
+            )
+            for shard in plan
+        )
+        async with self._database.connection() as connection, connection.transaction():
+            state = await lock_held(connection, lease)
+            await copy_rows(connection, "shards", _SHARD_COLUMNS, rows)
+            await connection.execute(_COUNT_FAILED, lease.run_id)
+            await connection.execute(_COMPLETE, lease.run_id)
+            if state is RunState.IN_PROGRESS:
+                await advance(connection, lease.run_id, state)
+        await self._note_sizes()
+
+    async def _note_sizes(self) -> None:
+        # The planner must know of a large run before the next automatic ANALYZE, a minute later.
+        async with self._database.connection() as connection:
+            await connection.execute("ANALYZE items, samples, shards")
+
+
+def _first_state(kind: ShardKind) -> ShardState:
+    return ShardState.BLOCKED if kind is ShardKind.AGGREGATE else ShardState.WAITING

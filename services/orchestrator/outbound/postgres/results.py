@@ -1,0 +1,134 @@
+"""What a run adds up to, worked out from the rows of its samples."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from fractions import Fraction
+
+import orjson
+
+from orchestrator.domain.metrics import Counts, GroupResult, ScoreSum
+from orchestrator.domain.run_states import RunEvent, next_state
+from orchestrator.domain.sample import Sample
+from orchestrator.domain.tokens import Tokens
+from orchestrator.domain.work import Lease
+from orchestrator.outbound.postgres import sample_records
+from orchestrator.outbound.postgres.fences import hold
+from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
+from orchestrator.outbound.postgres.run_records import tokens_from
+from orchestrator.outbound.postgres.run_steps import lock_held, read_run
+from pgstore.database import Database
+
+_GROUPS = """
+SELECT s.task_ord, s.model_ord, t.task_id, r.models[s.model_ord + 1] AS model, count(*) AS total,
+       count(*) FILTER (WHERE s.state = 'completed') AS completed,
+       count(*) FILTER (WHERE s.state = 'failed') AS failed,
+       sum(s.input_tokens)::bigint AS input_tokens, sum(s.output_tokens)::bigint AS output_tokens,
+       sum(s.cached_tokens)::bigint AS cached_tokens,
+       sum(s.reasoning_tokens)::bigint AS reasoning_tokens,
+       bool_or(s.tokens_estimated) AS tokens_estimated
+FROM samples s
+JOIN run_tasks t USING (run_id, task_ord)
+JOIN runs r USING (run_id)
+WHERE s.run_id = $1
+GROUP BY s.task_ord, s.model_ord, t.task_id, model
+ORDER BY s.task_ord, s.model_ord
+"""
+# numeric sums are exact, so the order in which samples ended does not show in a metric.
+_SUMS = """
+SELECT s.task_ord, s.model_ord, e.key AS metric, count(*) AS count,
+       sum(e.value::numeric)::text AS total
+FROM samples s CROSS JOIN LATERAL jsonb_each(s.scores) e
+WHERE s.run_id = $1 AND s.state = 'completed' AND jsonb_typeof(e.value) = 'number'
+GROUP BY s.task_ord, s.model_ord, e.key
+"""
+_RETURNED = "SELECT task_ord, model_ord, metrics FROM aggregates WHERE run_id = $1"
+
+_STORE = """
+UPDATE runs SET metrics = $2, total = $3, completed = $4, failed = $5, input_tokens = $6,
+                output_tokens = $7, cached_tokens = $8, reasoning_tokens = $9,
+                tokens_estimated = $10, finish_at = coalesce(finish_at, now())
+WHERE run_id = $1
+RETURNING finish_at
+"""
+_COMPLETE = """
+UPDATE runs SET state = $2, result_file_id = $3, samples_file_id = $4, ended_at = finish_at,
+                lease_until = NULL
+WHERE run_id = $1
+"""
+
+Group = tuple[int, int]
+
+
+class PostgresResults:
+    """What a run adds up to."""
+
+    def __init__(self, database: Database, announcer: RunAnnouncer) -> None:
+        self._database = database
+        self._announcer = announcer
+
+    async def groups(self, run_id: str) -> Sequence[GroupResult]:
+        """Add up the samples of each task and model from their rows."""
+        sums: dict[Group, dict[str, ScoreSum]] = defaultdict(dict)
+        async with self._database.connection() as connection:
+            for row in await connection.fetch(_SUMS, run_id):
+                total = ScoreSum(total=Fraction(row["total"]), count=row["count"])
+                sums[row["task_ord"], row["model_ord"]][row["metric"]] = total
+            returned = {
+                (row["task_ord"], row["model_ord"]): _numbers(row["metrics"])
+                for row in await connection.fetch(_RETURNED, run_id)
+            }
+            rows = await connection.fetch(_GROUPS, run_id)
+        return [
+            GroupResult(
+                task_id=row["task_id"],
+                model=row["model"],
+                counts=Counts(total=row["total"], completed=row["completed"], failed=row["failed"]),
+                tokens=tokens_from(row),
+                sums=sums[row["task_ord"], row["model_ord"]],
+                returned=returned.get((row["task_ord"], row["model_ord"]), {}),
+            )
+            for row in rows
+        ]
+
+    async def store(
+        self, lease: Lease, *, metrics_json: bytes, counts: Counts, tokens: Tokens
+    ) -> datetime:
+        """Keep the results; return when the run ends, the same for every repetition."""
+        async with self._database.connection() as connection, connection.transaction():
+            await hold(connection, lease)
+            finish_at: datetime = await connection.fetchval(
+                _STORE,
+                lease.run_id,
+                metrics_json.decode(),
+                counts.total,
+                counts.completed,
+                counts.failed,
+                tokens.input,
+                tokens.output,
+                tokens.cached,
+                tokens.reasoning,
+                tokens.estimated,
+            )
+        return finish_at
+
+    async def samples(self, run_id: str) -> AsyncIterator[Sequence[Sample]]:
+        """Yield all samples of a run in batches, by task, model and index."""
+        async with self._database.connection() as connection:
+            run = await read_run(connection, run_id)
+            async for batch in sample_records.read_all(connection, run):
+                yield batch
+
+    async def complete(self, lease: Lease, *, result_file_id: str, samples_file_id: str) -> None:
+        """End the run as completed and announce it."""
+        async with self._database.connection() as connection, connection.transaction():
+            after = next_state(await lock_held(connection, lease), RunEvent.FINISH)
+            await connection.execute(
+                _COMPLETE, lease.run_id, after, result_file_id, samples_file_id
+            )
+            run = await read_run(connection, lease.run_id)
+            await self._announcer.announce(connection, Fact.COMPLETED, run)
+
+
+def _numbers(document: str) -> Mapping[str, float]:
+    return {metric: float(value) for metric, value in orjson.loads(document).items()}

@@ -1,0 +1,164 @@
+"""Runs in Postgres, as their team sees them."""
+
+from orchestrator.domain.ids import IdPrefix, is_id
+from orchestrator.domain.listing import InvalidCursor, Page, RunFilter, SampleFilter, Slice
+from orchestrator.domain.metrics import Counts
+from orchestrator.domain.run import Run, RunIdTaken, RunNotFound, RunRequest
+from orchestrator.domain.run_states import RunState
+from orchestrator.domain.sample import Sample
+from orchestrator.domain.suite import VersionRef
+from orchestrator.domain.tokens import NO_TOKENS
+from orchestrator.domain.work import RunStep
+from orchestrator.outbound.postgres import messages, sample_records
+from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
+from orchestrator.outbound.postgres.run_records import RUN_SELECT, run_from
+from orchestrator.outbound.postgres.tables import RunRow
+from pgstore.database import Database, RawConnection
+from servicekit.caller import Caller
+from servicekit.clock import Clock
+
+_OURS = "r.org_id = $1 AND r.team_id = $2 AND r.deleted_at IS NULL"
+
+_PAGE = f"""
+{RUN_SELECT}
+WHERE {_OURS}
+  AND ($3 = '' OR r.suite_id = $3) AND ($4::int IS NULL OR r.suite_version = $4)
+  AND ($5::text IS NULL OR r.state = $5)
+  AND ($6::timestamptz IS NULL OR (r.created_at, r.run_id) < ($6, $7))
+ORDER BY r.created_at DESC, r.run_id DESC
+LIMIT $8
+"""
+
+_CURSOR = f"SELECT r.created_at FROM runs r WHERE {_OURS} AND r.run_id = $3"  # noqa: S608 -- ours
+
+
+class PostgresRuns:
+    """Runs and samples of the caller's team."""
+
+    def __init__(self, database: Database, announcer: RunAnnouncer, clock: Clock) -> None:
+        self._database = database
+        self._announcer = announcer
+        self._clock = clock
+
+    async def add(
+        self, caller: Caller, run_id: str, request: RunRequest, version: VersionRef, token: str
+    ) -> Run:
+        """Store a queued run with its event and work message, or return the one stored before."""
+        run = self._new(caller, run_id, request, version)
+        async with self._database.transaction() as session:
+            taken = await session.get(RunRow, run_id)
+            if taken is None:
+                session.add(_row(run, token))
+                await session.flush()
+                await self._announcer.announce(session, Fact.QUEUED, run)
+                await messages.send_step(session, run_id, RunStep.PREPARE)
+        if taken is None:
+            return run
+        if (taken.org_id, taken.team_id) != (caller.org_id, caller.team_id):
+            raise RunIdTaken("the run id is taken", run_id=run_id)
+        return await self.get(caller, run_id)
+
+    async def get(self, caller: Caller, run_id: str) -> Run:
+        """Return a run, or raise RunNotFound."""
+        async with self._database.connection() as connection:
+            return await _owned(connection, caller, run_id)
+
+    async def list_page(self, caller: Caller, wanted: RunFilter, page: Page) -> Slice[Run]:
+        """Return runs, newest first, or raise InvalidCursor."""
+        async with self._database.connection() as connection:
+            after = None
+            if page.after:
+                after = await _created_at(connection, caller, page.after)
+            rows = await connection.fetch(
+                _PAGE,
+                caller.org_id,
+                caller.team_id,
+                wanted.suite_id,
+                wanted.suite_version,
+                wanted.state,
+                after,
+                page.after,
+                page.size + 1,
+            )
+        return Slice([run_from(row) for row in rows[: page.size]], len(rows) > page.size)
+
+    async def list_samples(
+        self, caller: Caller, run_id: str, wanted: SampleFilter, page: Page
+    ) -> Slice[Sample]:
+        """Return samples by task, model and index, or raise RunNotFound or InvalidCursor."""
+        async with self._database.connection() as connection:
+            run = await _owned(connection, caller, run_id)
+            after = None
+            if page.after:
+                after = await sample_records.place_of(connection, run_id, page.after)
+                if after is None:
+                    raise InvalidCursor(page.after)
+            return await sample_records.read_page(connection, run, wanted, after, page.size)
+
+    def _new(self, caller: Caller, run_id: str, request: RunRequest, version: VersionRef) -> Run:
+        return Run(
+            id=run_id,
+            org_id=caller.org_id,
+            team_id=caller.team_id,
+            on_behalf_of=caller.on_behalf_of,
+            suite_id=version.suite_id,
+            suite_version=version.version,
+            suite_version_id=version.id,
+            state=RunState.QUEUED,
+            request=request,
+            counts=Counts(),
+            metrics_json=b"",
+            error=None,
+            result_file_id=None,
+            samples_file_id=None,
+            edition=0,
+            tokens=NO_TOKENS,
+            created_at=self._clock.utc_now(),
+            started_at=None,
+            ended_at=None,
+        )
+
+
+async def _owned(connection: RawConnection, caller: Caller, run_id: str) -> Run:
+    row = None
+    if is_id(run_id, IdPrefix.RUN):
+        statement = f"{RUN_SELECT} WHERE {_OURS} AND r.run_id = $3"
+        row = await connection.fetchrow(statement, caller.org_id, caller.team_id, run_id)
+    if row is None:
+        raise RunNotFound(run_id)
+    return run_from(row)
+
+
+async def _created_at(connection: RawConnection, caller: Caller, run_id: str) -> object:
+    created_at = None
+    if is_id(run_id, IdPrefix.RUN):
+        created_at = await connection.fetchval(_CURSOR, caller.org_id, caller.team_id, run_id)
+    if created_at is None:
+        raise InvalidCursor(run_id)
+    return created_at
+
+
+def _row(run: Run, token: str) -> RunRow:
+    request = run.request
+    return RunRow(
+        run_id=run.id,
+        org_id=run.org_id,
+        team_id=run.team_id,
+        on_behalf_of=run.on_behalf_of,
+        suite_id=run.suite_id,
+        suite_version=run.suite_version,
+        suite_version_id=run.suite_version_id,
+        state=run.state,
+        models=list(request.models),
+        task_ids=None if request.task_ids is None else list(request.task_ids),
+        judge_model=request.judge_model,
+        embedding_model=request.embedding_model,
+        generation=request.generation_json.decode(),
+        generation_concurrency=request.generation_concurrency,
+        grader_concurrency=request.grader_concurrency,
+        max_samples_per_task=request.max_samples_per_task,
+        labels=dict(request.metadata),
+        run_token=token,
+        dispatched_at=run.created_at,
+        created_at=run.created_at,
+    )

@@ -1,0 +1,225 @@
+"""Suites and versions in Postgres."""
+
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import tuple_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
+
+from orchestrator.domain.ids import IdPrefix, is_id
+from orchestrator.domain.listing import InvalidCursor, Page, Slice
+from orchestrator.domain.suite import (
+    Suite,
+    SuiteNotFound,
+    SuiteVersion,
+    SuiteVersionNotFound,
+    VersionContent,
+    VersionRef,
+)
+from orchestrator.outbound.postgres.tables import SuiteRow, SuiteVersionRow
+from pgstore.database import Database
+from servicekit.caller import Caller
+from servicekit.clock import Clock
+from servicekit.ids import new_id
+
+Entry = TypeVar("Entry")
+
+
+class PostgresSuites:
+    """Suites and versions of the caller's team."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def add(self, suite: Suite, content: VersionContent) -> None:
+        """Store a suite and its version 1."""
+        async with self._database.transaction() as session:
+            session.add(_suite_row(suite))
+            await session.flush()
+            session.add(_version_row(suite.id, 1, content, suite.created_at))
+
+    async def add_version(
+        self, caller: Caller, suite_id: str, content: VersionContent, *, activate: bool
+    ) -> SuiteVersion:
+        """Store the suite's next version; concurrent calls wait for each other at the suite."""
+        async with self._database.transaction() as session:
+            suite = await _owned(session, caller, suite_id, lock=True)
+            now = self._clock.utc_now()
+            number = suite.latest_version + 1
+            row = _version_row(suite_id, number, content, now)
+            session.add(row)
+            suite.latest_version = number
+            suite.updated_at = now
+            if activate:
+                suite.active_version = number
+            session.add(suite)
+            return _version(row)
+
+    async def get(self, caller: Caller, suite_id: str) -> Suite:
+        """Return a suite, or raise SuiteNotFound."""
+        async with self._database.transaction() as session:
+            return _suite(await _owned(session, caller, suite_id))
+
+    async def list_page(self, caller: Caller, page: Page) -> Slice[Suite]:
+        """Return suites, newest first, or raise InvalidCursor."""
+        order = tuple_(col(SuiteRow.created_at), col(SuiteRow.suite_id))
+        wanted = _suites_of(caller)
+        async with self._database.transaction() as session:
+            if page.after:
+                cursor = await _find(session, caller, page.after)
+                if cursor is None:
+                    raise InvalidCursor(page.after)
+                wanted = wanted.where(order < (cursor.created_at, cursor.suite_id))
+            rows = await _some(session, wanted.order_by(order.desc()), page)
+        return Slice([_suite(row) for row in rows[: page.size]], len(rows) > page.size)
+
+    async def get_version(self, caller: Caller, suite_id: str, version: int) -> SuiteVersion:
+        """Return a version, or raise SuiteNotFound or SuiteVersionNotFound."""
+        async with self._database.transaction() as session:
+            await _owned(session, caller, suite_id)
+            wanted = _versions_of(suite_id).where(col(SuiteVersionRow.version) == version)
+            row = (await session.exec(wanted)).first()
+            if row is None:
+                raise SuiteVersionNotFound(suite_id, version)
+            return _version(row)
+
+    async def list_versions(self, caller: Caller, suite_id: str, page: Page) -> Slice[SuiteVersion]:
+        """Return versions, highest first, or raise SuiteNotFound or InvalidCursor."""
+        number = col(SuiteVersionRow.version)
+        wanted = _versions_of(suite_id)
+        async with self._database.transaction() as session:
+            await _owned(session, caller, suite_id)
+            if page.after:
+                after = await _version_number(session, suite_id, page.after)
+                wanted = wanted.where(number < after)
+            rows = await _some(session, wanted.order_by(number.desc()), page)
+        return Slice([_version(row) for row in rows[: page.size]], len(rows) > page.size)
+
+    async def find_version(
+        self, caller: Caller, suite_id: str, version: int | None
+    ) -> VersionRef | None:
+        """Look up a version, the active one for None, without its manifest; raise SuiteNotFound."""
+        row = SuiteVersionRow
+        async with self._database.transaction() as session:
+            suite = await _owned(session, caller, suite_id)
+            number = suite.active_version if version is None else version
+            wanted = select(col(row.suite_version_id), col(row.task_ids)).where(
+                col(row.suite_id) == suite_id, col(row.version) == number
+            )
+            found = (await session.exec(wanted)).first()
+        if found is None:
+            return None
+        version_id, task_ids = found
+        return VersionRef(id=version_id, suite_id=suite_id, version=number, task_ids=task_ids)
+
+
+def _suites_of(caller: Caller) -> SelectOfScalar[SuiteRow]:
+    return select(SuiteRow).where(
+        col(SuiteRow.org_id) == caller.org_id,
+        col(SuiteRow.team_id) == caller.team_id,
+        col(SuiteRow.deleted_at).is_(None),
+    )
+
+
+def _versions_of(suite_id: str) -> SelectOfScalar[SuiteVersionRow]:
+    return select(SuiteVersionRow).where(col(SuiteVersionRow.suite_id) == suite_id)
+
+
+async def _find(
+    session: AsyncSession, caller: Caller, suite_id: str, *, lock: bool = False
+) -> SuiteRow | None:
+    if not is_id(suite_id, IdPrefix.SUITE):
+        return None
+    wanted = _suites_of(caller).where(col(SuiteRow.suite_id) == suite_id)
+    return (await session.exec(wanted.with_for_update() if lock else wanted)).first()
+
+
+async def _owned(
+    session: AsyncSession, caller: Caller, suite_id: str, *, lock: bool = False
+) -> SuiteRow:
+    row = await _find(session, caller, suite_id, lock=lock)
+    if row is None:
+        raise SuiteNotFound(suite_id)
+    return row
+
+
+async def _some(session: AsyncSession, wanted: SelectOfScalar[Entry], page: Page) -> list[Entry]:
+    # One more than asked for tells whether more follow.
+    return list((await session.exec(wanted.limit(page.size + 1))).all())
+
+
+async def _version_number(session: AsyncSession, suite_id: str, version_id: str) -> int:
+    wanted = select(col(SuiteVersionRow.version)).where(
+        col(SuiteVersionRow.suite_version_id) == version_id,
+        col(SuiteVersionRow.suite_id) == suite_id,
+    )
+    number = None
+    if is_id(version_id, IdPrefix.SUITE_VERSION):
+        number = (await session.exec(wanted)).first()
+    if number is None:
+        raise InvalidCursor(version_id)
+    return number
+
+
+def _suite_row(suite: Suite) -> SuiteRow:
+    return SuiteRow(
+        suite_id=suite.id,
+        org_id=suite.org_id,
+        team_id=suite.team_id,
+        name=suite.name,
+        description=suite.description,
+        active_version=suite.active_version,
+        latest_version=suite.latest_version,
+        labels=dict(suite.metadata),
+        created_at=suite.created_at,
+        updated_at=suite.updated_at,
+    )
+
+
+def _suite(row: SuiteRow) -> Suite:
+    return Suite(
+        id=row.suite_id,
+        org_id=row.org_id,
+        team_id=row.team_id,
+        name=row.name,
+        description=row.description,
+        active_version=row.active_version,
+        latest_version=row.latest_version,
+        metadata=row.labels,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _version_row(
+    suite_id: str, number: int, content: VersionContent, now: datetime
+) -> SuiteVersionRow:
+    return SuiteVersionRow(
+        suite_version_id=new_id(IdPrefix.SUITE_VERSION),
+        suite_id=suite_id,
+        version=number,
+        manifest=content.manifest_json.decode(),
+        task_ids=list(content.task_ids),
+        dataset_file_ids=list(content.dataset_file_ids),
+        labels=dict(content.metadata),
+        created_at=now,
+    )
+
+
+def _version(row: SuiteVersionRow) -> SuiteVersion:
+    content = VersionContent(
+        manifest_json=row.manifest.encode(),
+        task_ids=row.task_ids,
+        dataset_file_ids=row.dataset_file_ids,
+        metadata=row.labels,
+    )
+    return SuiteVersion(
+        id=row.suite_version_id,
+        suite_id=row.suite_id,
+        version=row.version,
+        content=content,
+        created_at=row.created_at,
+    )
