@@ -14,12 +14,17 @@ from typing import Protocol
 
 from gateway.bridge.call import CallFailed
 from gateway.domain.run_token import RunGrant
+from servicekit.errors import ServiceError
+from servicekit.logs import get_logger
 
 IDLE_S = 600.0
 SPENT_REMEMBERED_S = (
     1.0  # another process may give calls back at any time; until then refusals cost no query
 )
 RESERVED_SHARE = 8
+CLOSE_TIMEOUT_S = 3.0  # a service has 10 s to stop, and the database may be what made it
+
+log = get_logger(__name__)
 
 
 class BudgetLedger(Protocol):
@@ -81,8 +86,12 @@ class CallBudget:
         purse.used_at = self._monotonic()
 
     async def close(self) -> None:
-        """Give back what was reserved and not spent."""
-        await self._give_back_idle_since(float("inf"))
+        """Give back what was reserved and not spent; what cannot be given back in 3 s is lost."""
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._give_back_idle_since(float("inf"))
+        except (ServiceError, TimeoutError) as error:
+            log.warning("budgets_not_given_back", reason=type(error).__name__)
 
     async def _refill(self, purse: _Purse, grant: RunGrant) -> None:
         async with purse.refilling:

@@ -18,6 +18,7 @@ class MemoryLedger:
     def __init__(self) -> None:
         self.reserved: dict[str, int] = {}
         self.questions = 0
+        self.away = False
 
     async def reserve(self, grant: RunGrant, *, most: int) -> int:
         self.questions += 1
@@ -28,6 +29,8 @@ class MemoryLedger:
         return granted
 
     async def give_back(self, run_id: str, calls: int) -> None:
+        if self.away:
+            raise TimeoutError
         self.reserved[run_id] -= calls
 
 
@@ -138,6 +141,17 @@ async def test_stopping_gives_back_what_was_not_spent(
     await budget.close()
 
     assert ledger.reserved["run_1"] == 30
+
+
+async def test_stopping_does_not_fail_when_the_ledger_is_away(
+    budget: CallBudget, ledger: MemoryLedger
+) -> None:
+    await taken(budget, grant(1000), 30)
+    ledger.away = True
+
+    await budget.close()
+
+    assert ledger.reserved["run_1"] == 100
 
 
 async def test_calls_of_a_quiet_run_go_back_when_another_reserves(
