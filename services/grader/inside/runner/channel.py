@@ -1,0 +1,112 @@
+"""Frames between one forked child and the host: a length, then JSON, over the child's own socket."""
+
+import json
+import socket
+import struct
+import threading
+from typing import Any
+
+Frame = dict[str, Any]
+"""One decoded JSON object from or for the host."""
+
+LENGTH = struct.Struct(">I")
+READ_BYTES = 65_536
+
+
+def encode(value: object) -> bytes:
+    """Strict JSON in UTF-8, without spaces.
+
+    Raises:
+        ValueError, TypeError, RecursionError: the value is none.
+    """
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+class ChannelClosed(Exception):
+    """The host has closed its end: nobody waits for the answer any more."""
+
+
+class Channel:
+    """The child's end of its conversation with the host.
+
+    Any thread may call `request`; answers come in any order and go to the thread that asked. One of the waiting
+    threads reads for all, so a single-threaded program costs no thread.
+    """
+
+    def __init__(self, stream: socket.socket) -> None:
+        self._stream = stream
+        self._unread = bytearray()
+        self._writing = threading.Lock()
+        self._turn = threading.Condition()
+        self._reading = False
+        self._answers: dict[int, tuple[Frame, bytes]] = {}
+        self._last_request = 0
+
+    def receive(self) -> Frame:
+        """The next frame of the host, decoded.
+
+        Raises:
+            ChannelClosed: the host has hung up.
+        """
+        frame: Frame = json.loads(self._receive_bytes())
+        return frame
+
+    def send(self, frame: Frame) -> None:
+        """Write one frame; blocks while the host is behind.
+
+        Raises:
+            ValueError, TypeError, RecursionError: the frame is not strict JSON; nothing was sent.
+            OSError: the host has hung up.
+        """
+        self.send_encoded(encode(frame))
+
+    def send_encoded(self, payload: bytes) -> None:
+        """Write one frame that is JSON already."""
+        with self._writing:
+            self._stream.sendall(LENGTH.pack(len(payload)) + payload)
+
+    def request(self, method: str, body: object) -> tuple[Frame, bytes]:
+        """Ask the host and wait: its answer, and the raw bytes that followed it (empty for none).
+
+        Raises:
+            ValueError, TypeError, RecursionError: `body` is not strict JSON; nothing was sent.
+            ChannelClosed: the host has hung up.
+        """
+        with self._turn:
+            self._last_request += 1
+            number = self._last_request
+        self.send({"call": number, "method": method, "body": body})
+        return self._answer_to(number)
+
+    def _answer_to(self, number: int) -> tuple[Frame, bytes]:
+        while True:
+            with self._turn:
+                while number not in self._answers and self._reading:
+                    self._turn.wait()
+                if number in self._answers:
+                    return self._answers.pop(number)
+                self._reading = True
+            try:
+                answer = self.receive()
+                raw = self._receive_bytes() if answer.get("raw") else b""
+                with self._turn:
+                    self._answers[answer["reply"]] = (answer, raw)
+            finally:
+                with self._turn:
+                    self._reading = False
+                    self._turn.notify_all()
+
+    def _receive_bytes(self) -> bytes:
+        (length,) = LENGTH.unpack(self._take(LENGTH.size))
+        return self._take(length)
+
+    def _take(self, count: int) -> bytes:
+        unread = self._unread
+        while len(unread) < count:
+            chunk = self._stream.recv(max(READ_BYTES, count - len(unread)))
+            if not chunk:
+                raise ChannelClosed
+            unread += chunk
+        taken = bytes(unread[:count])
+        del unread[:count]
+        return taken

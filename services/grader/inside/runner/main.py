@@ -1,0 +1,132 @@
+"""The runner: first process of a jail. It takes orders from the host, forks a child for each execution and reaps it.
+
+It never executes, compiles or unmarshals anything a tenant wrote, so every child starts from the same clean memory.
+"""
+
+import array
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from typing import NoReturn
+
+from grader.inside.runner import child, filters
+from grader.inside.runner.channel import Frame, encode
+from grader.inside.runner.programs import programs
+
+CONTROL_FD = 10  # above the three standard ones, so that a child's dup2 cannot hit it
+FRAME_BYTES_MAX = 65_536
+DESCRIPTORS_MAX = 3
+REAP_POLL_S = 0.002
+
+
+class Runner:
+    """The host's orders, one at a time, over a socket that no child keeps."""
+
+    def __init__(self, control: socket.socket, flavour: str) -> None:
+        self._control = control
+        self._programs = programs(flavour)
+        self._child_filter = filters.child_filter()
+        self._program: Frame = {}
+        self._pids: dict[int, int] = {}
+
+    def serve(self) -> None:
+        """Obey until the host hangs up."""
+        self._answer({"op": "ready"})
+        while True:
+            order, descriptors = self._order()
+            if order is None:
+                return
+            match order["op"]:
+                case "load":
+                    self._load(descriptors[0])
+                case "run":
+                    self._run(order, descriptors)
+                case "reap":
+                    self._reap(order["id"], order["grace_s"])
+
+    def _order(self) -> tuple[Frame | None, list[int]]:
+        size = DESCRIPTORS_MAX * array.array("i").itemsize
+        payload, ancillary, _, _ = self._control.recvmsg(FRAME_BYTES_MAX, socket.CMSG_SPACE(size))
+        descriptors = array.array("i")
+        for _, _, content in ancillary:
+            descriptors.frombytes(content)
+        return (json.loads(payload) if payload else None), list(descriptors)
+
+    def _load(self, descriptor: int) -> None:
+        """Keep what all executions of this jail have in common: host-made JSON, in a sealed memory file."""
+        with open(descriptor, "rb") as program:
+            self._program = json.loads(program.read())
+        gc.collect()
+        gc.freeze()  # what is here now is never looked at by a child's collector, so its pages stay shared
+        self._answer({"op": "loaded"})
+
+    def _run(self, order: Frame, descriptors: list[int]) -> None:
+        number = order["id"]
+        try:
+            pid = os.fork()
+        except OSError as error:
+            pid = -1
+            self._answer({"op": "refused", "id": number, "errno": error.errno})
+        if pid == 0:
+            self._control.close()
+            program = self._programs[order["kind"]]
+            child.run(program, self._program, order["limits"], self._child_filter, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        if pid > 0:
+            self._pids[number] = pid
+
+    def _reap(self, number: int, grace_s: float) -> None:
+        """End an execution and say how it ended; `killed` is false when it was over by itself within the grace."""
+        pid = self._pids.pop(number)
+        deadline = time.monotonic() + grace_s
+        ended, status, usage = os.wait4(pid, os.WNOHANG)
+        while not ended and time.monotonic() < deadline:
+            time.sleep(REAP_POLL_S)
+            ended, status, usage = os.wait4(pid, os.WNOHANG)
+        if not ended:
+            os.kill(pid, signal.SIGKILL)
+            _, status, usage = os.wait4(pid, 0)
+        self._answer(
+            {
+                "op": "ended",
+                "id": number,
+                "status": status,
+                "killed": not ended,
+                "cpu_s": usage.ru_utime + usage.ru_stime,
+                "rss_bytes": usage.ru_maxrss * 1024,
+            }
+        )
+
+    def _answer(self, answer: Frame) -> None:
+        self._control.send(encode(answer))
+
+
+def main(flavour: str) -> NoReturn:
+    """Serve the host on the socket that stands at descriptor 0, then end the jail."""
+    os.dup2(0, CONTROL_FD, inheritable=False)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(null, descriptor)
+    os.close(null)
+    # A signal at its default cannot reach the first process of a pid namespace from inside; one with a handler can.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    filters.forbid_exec()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # what a crash leaves unread in a buffer is lost
+    runner = Runner(socket.socket(fileno=CONTROL_FD), flavour)
+    gc.disable()
+    try:
+        runner.serve()
+    except BaseException:  # noqa: BLE001 - the host reads it in the jail's log; the jail ends either way
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,174 @@
+"""One jail, bound to one program: executions are forked in it until it is retired."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from typing import Self
+
+from grader.domain.outcome import Cause, Ending, Limits
+from grader.jail.child import Child
+from grader.jail.control import Answer, Control, JailLost, sealed_file
+from grader.jail.process import JailProcess
+
+START_S = 20.0  # a start takes 0.06 s; a machine out of breath may need a hundred times that
+REAP_S = 2.0
+# A child whose socket closed is ending; the status that tells why comes a moment later.
+HUNG_UP_GRACE_S = 0.2
+
+FILE_BYTES_MAX = 4_194_304
+DESCRIPTORS_MAX = 64
+# Of the whole jail, as the kernel counts: below the runner's own 128, so that threads cannot keep it from forking.
+THREADS_MAX = 64
+
+
+class JailStartFailed(Exception):
+    """No jail could be started; `log` is what nsjail and the interpreter said."""
+
+    def __init__(self, message: str, *, log: str) -> None:
+        super().__init__(message)
+        self.log = log
+
+
+class Jail:
+    """A running jail. Several executions may run in it at once; they cannot reach each other."""
+
+    def __init__(self, process: JailProcess) -> None:
+        self._process = process
+        self._control = Control(process.control, on_lost=self._lose)
+        self._children: dict[int, Child] = {}
+        self._forked = 0
+        self.is_lost = False
+
+    @classmethod
+    async def start(cls, command: Sequence[str], program: bytes) -> Self:
+        """Start a jail and hand its runner `program`, the JSON object that all its executions have in common.
+
+        Raises:
+            JailStartFailed: nsjail or the runner did not come up; nothing is left of them.
+        """
+        try:
+            jail = cls(JailProcess(command))
+        except OSError as error:
+            raise JailStartFailed(f"nsjail cannot be started: {error}", log="") from error
+        try:
+            async with asyncio.timeout(START_S):
+                await jail._control.expect("ready")
+                if not jail._process.find_init():
+                    raise JailLost("its first process is gone")
+                await jail.load(program)
+        except (JailLost, TimeoutError) as error:
+            await jail.end()
+            raise JailStartFailed(
+                "the jail did not come up", log=jail._process.log.text()
+            ) from error
+        except BaseException:
+            await jail.end()
+            raise
+        return jail
+
+    @property
+    def forked(self) -> int:
+        """Executions started so far."""
+        return self._forked
+
+    @property
+    def running(self) -> int:
+        """Executions that are not over."""
+        return len(self._children)
+
+    @property
+    def pid(self) -> int:
+        """Process id of its nsjail."""
+        return self._process.pid
+
+    async def load(self, program: bytes) -> None:
+        """Hand the runner another program; executions that run already keep theirs.
+
+        Raises:
+            JailLost: it did not take it.
+        """
+        loaded = self._control.expect("loaded")
+        descriptor = sealed_file(program)
+        try:
+            self._control.order({"op": "load"}, [descriptor])
+        finally:
+            os.close(descriptor)
+        await loaded
+
+    def fork(self, kind: str, limits: Limits, *, frame_bytes_max: int) -> Child:
+        """Start an execution of the program called `kind`; end it with `reap`, whatever happens.
+
+        Raises:
+            JailLost: the jail is gone.
+        """
+        if self.is_lost:
+            raise JailLost("the jail was lost")
+        self._forked += 1
+        child = Child(self._forked, frame_bytes_max=frame_bytes_max)
+        order = {"op": "run", "id": child.number, "kind": kind, "limits": _limits(limits)}
+        self._children[child.number] = child
+        try:
+            self._control.order(order, child.inside)
+        except JailLost:
+            del self._children[child.number]
+            child.close()
+            raise
+        finally:
+            child.close_inside()
+        return child
+
+    async def reap(self, child: Child) -> Ending | None:
+        """End an execution and say how it ended; None when the jail was lost with it.
+
+        A jail that cannot end its child is killed whole. What the child printed stays readable until it is closed.
+        """
+        grace_s = HUNG_UP_GRACE_S if child.cause is Cause.HUNG_UP else 0.0
+        try:
+            ended = self._control.expect(f"ended {child.number}")
+            self._control.order({"op": "reap", "id": child.number, "grace_s": grace_s})
+            async with asyncio.timeout(REAP_S):
+                answer = await ended
+            return Ending(
+                status=int(_number(answer, "status")),
+                killed=answer.get("killed") is True,
+                cpu_s=_number(answer, "cpu_s"),
+                rss_bytes=int(_number(answer, "rss_bytes")),
+            )
+        except (JailLost, TimeoutError):
+            self._control.lose()
+            return None
+        except asyncio.CancelledError:
+            self._control.lose()  # nobody will know whether that child is over
+            raise
+        finally:
+            self._children.pop(child.number, None)
+
+    async def end(self) -> None:
+        """Kill the jail and wait until nothing is left of it."""
+        if not self.is_lost:
+            self._control.lose()
+        await self._process.end()
+
+    def _lose(self) -> None:
+        if not self.is_lost:
+            self.is_lost = True
+            self._process.kill()
+            for child in list(self._children.values()):
+                child.stop(Cause.LOST)
+
+
+def _limits(limits: Limits) -> dict[str, int]:
+    return {
+        "memory_bytes": limits.memory_bytes,
+        "cpu_s": limits.cpu_s,
+        "file_bytes": FILE_BYTES_MAX,
+        "descriptors": DESCRIPTORS_MAX,
+        "threads": THREADS_MAX,
+    }
+
+
+def _number(answer: Answer, key: str) -> float:
+    value = answer.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise JailLost(f"the runner's answer has no {key}")
+    return value

