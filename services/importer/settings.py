@@ -26,7 +26,9 @@ class Settings(BaseSettings):
         keep_rows_h: how long rows stay after their file was deleted and nobody asked for them.
     """
 
-    model_config = SettingsConfigDict(env_prefix="IMPORTER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="IMPORTER_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     rpc_address: str
     internal_secret: Annotated[SecretStr, Field(min_length=32)]

@@ -5,8 +5,8 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 import grpc
-from blobstore.store import BlobStore
 
+from blobstore.store import BlobStore
 from importer.inbound.files_wire import (
     CHUNK_BYTES,
     content_of,
@@ -14,6 +14,7 @@ from importer.inbound.files_wire import (
     header_of,
     listing_of,
     owner_of,
+    read_to_the_end,
 )
 from importer.ports import Files
 from importer.usecases.delete_file import DeleteFile
@@ -41,9 +42,10 @@ class FilesRpc(rpc.FileServiceServicer):
     ) -> pb.UploadFileResponse:
         """Store a file."""
         requests = aiter(request_iterator)
-        new = await header_of(requests)
-        async with aclosing(content_of(requests)) as chunks:
-            file = await self.upload(owner_of(current_caller()), new, chunks)
+        async with read_to_the_end(requests):
+            new = await header_of(requests)
+            async with aclosing(content_of(requests)) as chunks:
+                file = await self.upload(owner_of(current_caller()), new, chunks)
         return pb.UploadFileResponse(file=file_message(file))
 
     async def ListFiles(  # noqa: N802 - the name of the RPC

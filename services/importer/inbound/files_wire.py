@@ -1,14 +1,18 @@
 """Files as they travel between services."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager, suppress
 
 from importer.domain.file import File, NewFile, Owner, new_file, purpose_of
 from importer.domain.lookup import Listing, page_limit
 from importer.domain.upload import UploadIncomplete
 from proctor.files.v1 import file_pb2, file_service_pb2
 from servicekit.caller import Caller
+from servicekit.errors import ServiceError
 
 CHUNK_BYTES = 1024 * 1024  # most bytes of a file in one message
+DRAIN_S = 10.0  # a gateway on the same network sends the largest file in less
 
 
 def owner_of(caller: Caller) -> Owner:
@@ -80,3 +84,22 @@ async def content_of(
         yield request.chunk
     # A client that was killed looks to gRPC like one that had nothing more to say.
     raise UploadIncomplete("the upload was cut off", size_bytes=size_bytes)
+
+
+@asynccontextmanager
+async def read_to_the_end(
+    requests: AsyncIterator[file_service_pb2.UploadFileRequest],
+) -> AsyncIterator[None]:
+    """Take what is still sent before a refusal leaves the block, for at most 10 s.
+
+    A grpc.aio client whose write fails because the call has ended may report an internal error in
+    place of the refusal.
+    """
+    try:
+        yield
+    except ServiceError:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                async for _ in requests:
+                    pass
+        raise

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from blobstore.store import BlobStore
-
 from importer.ports import BlobUses, Datasets
 from servicekit.clock import Clock
 
 BATCH = 100
+UPLOAD_S_MAX = 24 * 3_600.0  # no upload takes a day; what is older was left by a killed process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +27,7 @@ class RemoveUnused:
 
     async def __call__(self) -> int:
         """Look at up to 100 noted blobs, oldest first, and return how many there were."""
+        await self.blobs.remove_abandoned(older_than_s=UPLOAD_S_MAX)
         await self.datasets.forget(unused_since=self.clock.utc_now() - self.keep)
         noted = await self.uses.noted(limit=BATCH)
         for sha256 in noted:
