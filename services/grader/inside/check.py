@@ -74,7 +74,10 @@ def _problems(program: Program, defined: list[str]) -> Iterator[tuple[str, str]]
 
 
 def _check_pattern(program: Program) -> None:
-    group: object = json.loads(program.get("group_json") or "null")
+    try:
+        group: object = json.loads(program.get("group_json") or "null")
+    except ValueError:
+        group = []
     if group is not None and not isinstance(group, int | str):
         raise BadRegexError("a group is a number or a name")
     compiled(program["source"], program.get("contract"), group)

@@ -10,11 +10,15 @@ TIME_LIMIT_S = 1.0
 
 
 class ExtractionTimeoutError(Exception):
-    """The extraction took more than its second of CPU time."""
+    """The extraction took too much CPU time."""
 
 
-def extract(extraction: Extraction | None, text: str | None) -> str | None:
+def extract(
+    extraction: Extraction | None, text: str | None, *, limit_s: float = TIME_LIMIT_S
+) -> str | None:
     """Return the answer in a text, or None when there is none. No extraction means the text itself.
+
+    `limit_s` is in CPU time.
 
     Raises:
         ExtractionTimeoutError: it took too long.
@@ -24,10 +28,10 @@ def extract(extraction: Extraction | None, text: str | None) -> str | None:
     if extraction is None or text is None or kind == "none":
         return text
     try:
-        with cpu_limit(TIME_LIMIT_S):
+        with cpu_limit(limit_s):
             return _extracted(kind, extraction, text)
     except TimeLimitExceeded:
-        raise ExtractionTimeoutError(f"the extraction took more than {TIME_LIMIT_S:g} s") from None
+        raise ExtractionTimeoutError(f"the extraction took more than {limit_s:g} s") from None
 
 
 def _extracted(kind: str, extraction: Extraction, text: str) -> str | None:

@@ -179,11 +179,11 @@ def _verdict(error: BaseException) -> _Verdict:
     if kind is BadRegexError:
         failure = _failure_of("bad_regex", Description(str(error), ""), stage="extract")
         return _Verdict("grader_error", failure)
-    if isinstance(error, InvalidResultError) and kind is InvalidResultError:
+    if kind is InvalidResultError and isinstance(error, InvalidResultError):
         return _Verdict("invalid_result", _failure_of(error.code, Description(str(error), "")))
     if issubclass(kind, MemoryError):
         # What filled the memory hangs on the frames.
-        error.__traceback__ = None
+        BaseException.with_traceback(error, None)
         return _Verdict("out_of_memory", _failure_of("grader_oom", _OUT_OF_MEMORY))
     return _Verdict("grader_error", _failure_of("grader_error", _described(error)))
 

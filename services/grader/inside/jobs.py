@@ -1,7 +1,7 @@
 """The shapes that cross between the host and the sandboxed child, as plain JSON objects."""
 
 from collections.abc import Callable
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict, final
 
 from grader.inside.jsonvalues import Json
 
@@ -84,6 +84,7 @@ Outcome = Literal["scored", "grader_error", "invalid_result", "timeout", "out_of
 """How a program's execution ended, as far as the program's own process can tell."""
 
 
+@final  # so that a reader may tell it from an `AggregateEnd` by its keys
 class Graded(TypedDict):
     """How the grading of one sample ended; an aggregate execution adds `sample_id`."""
 
@@ -95,6 +96,7 @@ class Graded(TypedDict):
     sample_id: NotRequired[str]
 
 
+@final
 class AggregateEnd(TypedDict):
     """The last answer of an aggregate execution."""
 
@@ -107,7 +109,7 @@ class Preprocess(TypedDict):
 
     contract: NotRequired[str]
     source: str
-    timeout_seconds: NotRequired[int]
+    timeout_seconds: NotRequired[float]
 
 
 class Fewshot(TypedDict):

@@ -80,7 +80,7 @@ class Preprocessor:
             with wall_limit(max(self._left_s, _LEFT_MIN_S)):
                 return work()
         except TimeLimitExceeded:
-            raise _failed(f"{where}: the preprocessor took over {self._timeout_s} s") from None
+            raise _failed(f"{where}: the preprocessor took over {self._timeout_s:g} s") from None
         except MemoryError:
             raise _failed(f"{where}: the preprocessor ran out of memory") from None
         except BaseException as error:  # noqa: BLE001 - whatever the tenant's code raises

@@ -14,6 +14,7 @@ from grader.inside.jsonvalues import (
     is_whole,
     plain_json,
     plain_text,
+    printable,
 )
 
 SCORE_KEY_CHARS_MAX = 128
@@ -21,8 +22,11 @@ SCORE_KEY_CHARS_MAX = 128
 # Whole numbers above it are not exact in every reader of JSON.
 _WHOLE_MAX = 2**53
 
-# The frame of one result has 1 MiB; the rest is for the parts that are not the grader's.
-_DETAILS_BYTES_MAX = 768 * 1024
+# A result must fit into a frame of 1 MiB: these three sum up to less.
+_JUDGE_BYTES_MAX = 512 * 1024
+_EXTRACTED_BYTES_MAX = 256 * 1024
+_SCORES_MAX = 1_000
+_MESSAGE_CHARS_MAX = 1_000
 
 _RESERVED = frozenset(
     {"scores", "score", "judge", "reason", "extracted_output", "error", "metadata"}
@@ -82,6 +86,8 @@ def scores_of(values: Fields) -> Scores:
         if not is_number(value):
             raise InvalidResultError(f"the score {shown(key)} is {kind_of(value)}, not a number")
         scores[key] = _score(value, key)
+    if len(scores) > _SCORES_MAX:
+        raise InvalidResultError(f"there are {len(scores)} scores; {_SCORES_MAX} are allowed")
     return scores
 
 
@@ -118,7 +124,9 @@ def _read_fields(fields: Fields, metric_id: str) -> Result:
     failure = _failure(fields.get("error"), judge)
     replacement = None
     if "extracted_output" in fields:
-        replacement = (_optional_text(fields["extracted_output"], "extracted_output"),)
+        text = _optional_text(fields["extracted_output"], "extracted_output")
+        _details(text, "extracted_output", _EXTRACTED_BYTES_MAX)
+        replacement = (text,)
     if judge:
         # Each part was small enough; their sum may not be.
         _details(judge, "judge")
@@ -143,7 +151,7 @@ def _judge(fields: Fields) -> JsonObject:
 def _failure(value: object, judge: JsonObject) -> str | None:
     """Return the sentence of a reported error, None for none; an object is kept in the judge."""
     if is_text(value):
-        return _text(value, "error") or None
+        return printable(_text(value, "error")[:_MESSAGE_CHARS_MAX]) or None
     if value is None:
         return None
     details = _object(value, "error")
@@ -151,7 +159,9 @@ def _failure(value: object, judge: JsonObject) -> str | None:
         return None
     judge["error"] = details
     message = details.get("message")
-    return message if isinstance(message, str) and message else "the grader reported an error"
+    if not isinstance(message, str) or not message:
+        return "the grader reported an error"
+    return printable(message[:_MESSAGE_CHARS_MAX])
 
 
 def _score(value: float, key: str) -> float:
@@ -172,9 +182,9 @@ def _score(value: float, key: str) -> float:
     return number
 
 
-def _details(value: object, name: str) -> Json:
+def _details(value: object, name: str, bytes_max: int = _JUDGE_BYTES_MAX) -> Json:
     try:
-        return plain_json(value, bytes_max=_DETAILS_BYTES_MAX)
+        return plain_json(value, bytes_max=bytes_max)
     except NotJsonError as error:
         raise InvalidResultError(f"{shown(name)} {error}") from None
 

@@ -43,18 +43,18 @@ class Template:
     def __init__(self, compiled: jinja2.Template) -> None:
         self._compiled = compiled
 
-    def render(self, variables: Mapping[str, object]) -> str:
+    def render(self, variables: Mapping[str, object], *, limit_s: float = RENDER_LIMIT_S) -> str:
         """Fill in the variables; nothing is trimmed.
 
         Raises:
             TemplateFailedError: a name is missing, a filter or an operator failed, the text has
-                more than 1 MiB or took more than 1 s of CPU time.
+                more than 1 MiB or took more than `limit_s` of CPU time.
         """
         try:
-            with cpu_limit(RENDER_LIMIT_S):
+            with cpu_limit(limit_s):
                 return "".join(self._pieces(variables))
         except TimeLimitExceeded:
-            raise TemplateFailedError(f"took more than {RENDER_LIMIT_S:g} s to render") from None
+            raise TemplateFailedError(f"took more than {limit_s:g} s to render") from None
         except MemoryError:
             raise TemplateFailedError("needs too much memory") from None
         except TemplateFailedError:
