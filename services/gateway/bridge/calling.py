@@ -73,7 +73,7 @@ class ModelCalls:
             _tell(error, call)
             raise CallFailed(outcome, "the bridge could not make the call; try again") from error
         else:
-            outcome, http_status = answer.status or "completed", HTTPStatus.OK
+            outcome, http_status = answer.status or "completed", HTTPStatus.OK.value
             return answer
         finally:
             self._log(call, progress, outcome, http_status)
