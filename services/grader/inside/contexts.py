@@ -8,6 +8,7 @@ from grader.inside.jobs import CallModel, Grader, JsonObject, RunFacts
 from grader.inside.jsonvalues import Json
 
 _AUTO = "auto"
+_NOT_SET = frozenset({"judge_model_required", "embedding_model_required"})
 _DEFAULT_METRIC = "score"
 _DEFAULT_CALLS = 64
 
@@ -19,6 +20,14 @@ class ModelCallError(RuntimeError):
         super().__init__(message)
         self.status = status
         self.body = body
+
+
+class ModelNotSetError(ValueError):
+    """The program left the model to the run, and the run sets none. `code` is the contract's."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Context:
@@ -82,7 +91,7 @@ class Context:
             raise PermissionError('this grader has no model access; set model_access to "mka1"')
         if model == _AUTO:
             if auto is None:
-                raise ValueError(f"{setting}_required: the run sets no {setting}")
+                raise ModelNotSetError(f"the run sets no {setting}", f"{setting}_required")
             model = auto
         with self._counting:
             if self._calls_used >= self.max_model_calls:
@@ -99,8 +108,8 @@ class Context:
 def _raised(refusal: Mapping[str, Json]) -> Exception:
     kind, message, code = (refusal.get(key) for key in ("type", "message", "code"))
     text = str(message or code or "the model call failed")
-    if isinstance(code, str) and code and not text.startswith(code):
-        text = f"{code}: {text}"
+    if code in _NOT_SET and isinstance(code, str):
+        return ModelNotSetError(text, code)
     if kind == "PermissionError":
         return PermissionError(text)
     if kind == "ValueError":

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from grader.inside.batch_results import SampleKey, read_batch
-from grader.inside.contexts import Context
+from grader.inside.contexts import Context, ModelNotSetError
 from grader.inside.extraction import ExtractionTimeoutError, extract
 from grader.inside.jobs import AggregateEnd, CallModel, Failure, Graded, GradeJob, Outcome, Sample
 from grader.inside.loading import call_entry, entry_point, load_program
@@ -143,7 +143,7 @@ def _key(sample: Sample) -> SampleKey:
 def _graded(result: Result, extracted: str | None) -> Graded:
     text = extracted if result.replacement is None else result.replacement[0]
     if result.failure is not None:
-        failure = _failure_of("grader_error", Description(result.failure, ""))
+        failure = _failure_of("grader_error", Description(result.failure))
         return {**_failed(_Verdict("grader_error", failure), text), "judge": result.judge}
     return {
         "outcome": "scored",
@@ -174,13 +174,15 @@ def _all_failed(error: BaseException, batch: Sequence[_Waiting]) -> Iterator[Gra
 def _verdict(error: BaseException) -> _Verdict:
     kind = type(error)
     if kind is ExtractionTimeoutError:
-        failure = _failure_of("regex_timeout", Description(str(error), ""), stage="extract")
+        failure = _failure_of("regex_timeout", Description(str(error)), stage="extract")
         return _Verdict("timeout", failure)
     if kind is BadRegexError:
-        failure = _failure_of("bad_regex", Description(str(error), ""), stage="extract")
+        failure = _failure_of("bad_regex", Description(str(error)), stage="extract")
         return _Verdict("grader_error", failure)
     if kind is InvalidResultError and isinstance(error, InvalidResultError):
-        return _Verdict("invalid_result", _failure_of(error.code, Description(str(error), "")))
+        return _Verdict("invalid_result", _failure_of(error.code, Description(str(error))))
+    if kind is ModelNotSetError and isinstance(error, ModelNotSetError):
+        return _Verdict("grader_error", _failure_of(error.code, _described(error)))
     if issubclass(kind, MemoryError):
         # What filled the memory hangs on the frames.
         BaseException.with_traceback(error, None)
@@ -192,10 +194,10 @@ def _described(error: BaseException) -> Description:
     try:
         return describe(error, f"{_PROGRAM}.py")
     except BaseException:  # noqa: BLE001 - the exception is as hostile as its author wants
-        return Description("the grader raised what cannot be described", "")
+        return Description("the grader raised what cannot be described")
 
 
-_OUT_OF_MEMORY = Description("the grader ran out of memory", "")
+_OUT_OF_MEMORY = Description("the grader ran out of memory")
 
 
 def _failure_of(

@@ -84,8 +84,10 @@ class Preprocessor:
         except MemoryError:
             raise _failed(f"{where}: the preprocessor ran out of memory") from None
         except BaseException as error:  # noqa: BLE001 - whatever the tenant's code raises
-            message, traceback = describe(error, f"{_PROGRAM}.py")
-            raise PrepareError("preprocess_failed", f"{where}: {message}", traceback) from None
+            message, traceback, line = describe(error, f"{_PROGRAM}.py")
+            place = f" (line {line})" if line else ""
+            failure = f"{where}: {message}{place}"
+            raise PrepareError("preprocess_failed", failure, traceback) from None
         finally:
             self._left_s -= time.monotonic() - started_s
 

@@ -21,21 +21,20 @@ _CHAIN_MAX = 4
 
 
 class Description(NamedTuple):
-    """One sentence and the last characters of the traceback."""
+    """One sentence, the last characters of the traceback, the program's last line in it."""
 
     message: str
-    traceback: str
+    traceback: str = ""
+    line: int | None = None
 
 
 def describe(error: BaseException, filename: str) -> Description:
     """Describe an exception by its class, its text and its frames within `filename`."""
     message = _sentence(error)
-    try:
-        parts = list(_chain(error, filename, message))
-    except Exception:  # noqa: BLE001 - a description must come out of any exception
-        parts = [message]
-    traceback = printable("\n".join(parts))
-    return Description(message, traceback[-TRACEBACK_CHARS_MAX:])
+    traceback = printable("\n".join(_chain(error, filename, message)))
+    places = _places(error, filename)
+    line = places[-1][0] if places else None
+    return Description(message, traceback[-TRACEBACK_CHARS_MAX:], line)
 
 
 def _sentence(error: BaseException) -> str:
@@ -74,7 +73,8 @@ def _cause(error: BaseException) -> BaseException | None:
     return cause
 
 
-def _frames(error: BaseException, filename: str) -> Iterator[str]:
+def _places(error: BaseException, filename: str) -> deque[tuple[int, str]]:
+    """Return line and function of the last frames within `filename`."""
     traceback = BaseException.__dict__["__traceback__"].__get__(error)
     places: deque[tuple[int, str]] = deque(maxlen=_FRAMES_MAX)
     while traceback is not None:
@@ -86,6 +86,11 @@ def _frames(error: BaseException, filename: str) -> Iterator[str]:
         line: object = SyntaxError.__dict__["lineno"].__get__(error)
         if isinstance(line, int):
             places.append((line, "<module>"))
+    return places
+
+
+def _frames(error: BaseException, filename: str) -> Iterator[str]:
+    places = _places(error, filename)
     if places:
         yield "Traceback (most recent call last):"
     for line_number, function in places:

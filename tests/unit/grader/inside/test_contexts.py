@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from grader.inside.contexts import Context, ModelCallError
+from grader.inside.contexts import Context, ModelCallError, ModelNotSetError
 from grader.inside.jobs import Grader, JsonObject, RunFacts
 
 RUN: RunFacts = {
@@ -97,10 +97,12 @@ def test_auto_without_a_model_of_the_run_is_a_value_error_and_costs_nothing() ->
     host = FakeHost()
     ctx = context(host, {"run_id": "r", "task_id": "t", "model": "m"})
 
-    with pytest.raises(ValueError, match="judge_model_required"):
+    with pytest.raises(ValueError, match="the run sets no judge_model") as judge:
         ctx.responses_create(input="hi")
-    with pytest.raises(ValueError, match="embedding_model_required"):
+    with pytest.raises(ValueError, match="the run sets no embedding_model") as embedder:
         ctx.embeddings_create(input="hi")
+
+    assert judge.type is embedder.type is ModelNotSetError
 
     assert (host.calls, ctx.model_calls_used) == ([], 0)
 
@@ -165,12 +167,21 @@ def test_threads_share_one_budget() -> None:
 def test_a_refusal_of_the_host_is_raised_as_what_it_says(
     kind: str, expected: type[Exception]
 ) -> None:
-    host = FakeHost({"error": {"type": kind, "message": "no", "code": "model_refused"}})
+    host = FakeHost({"error": {"type": kind, "message": "no", "code": "some_code"}})
 
-    with pytest.raises(expected, match=r"^model_refused: no$") as raised:
+    with pytest.raises(expected, match=r"^no$") as raised:
         context(host).responses_create(input="hi")
 
     assert type(raised.value) is expected
+
+
+def test_a_missing_model_that_the_host_finds_is_the_same_error() -> None:
+    refusal: JsonObject = {"type": "ValueError", "message": "no", "code": "judge_model_required"}
+
+    with pytest.raises(ModelNotSetError) as raised:
+        context(FakeHost({"error": refusal})).responses_create(input="hi")
+
+    assert raised.value.code == "judge_model_required"
 
 
 def test_a_failed_call_tells_status_and_body() -> None:

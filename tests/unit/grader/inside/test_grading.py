@@ -240,6 +240,16 @@ def test_calls_over_the_budget_fail_the_sample_unless_they_are_caught() -> None:
     assert result["error"]["message"] == "RuntimeError: max_model_calls exceeded"
 
 
+def test_a_model_that_the_run_does_not_set_has_its_own_code() -> None:
+    source = "def grade(s, i, ctx): return ctx.embeddings_create(input='x')"
+
+    result = graded(source, {"model_access": "mka1"})
+
+    assert result["error"] is not None
+    assert result["error"]["code"] == "embedding_model_required"
+    assert 'File "grader.py", line 1, in grade' in result["error"]["traceback"]
+
+
 def test_a_batch_grader_can_be_called_per_sample() -> None:
     source = "def grade_batch(samples): return [len(samples) * samples[0]['item']['a'] + 1]"
     grader: Grader = {"contract": "batch", "execution": "per_sample"}

@@ -72,7 +72,7 @@ def test_an_async_preprocessor_works() -> None:
         (
             "def transform(row): return {'a': 1 // (row['n'] - 2)}",
             "row",
-            "row 1: ZeroDivisionError",
+            "by zero (line 1)",
         ),
         ("def transform(row): raise SystemExit", "row", "row 0: SystemExit"),
         ("def transform(row): raise StopIteration", "row", "row 0: StopIteration"),

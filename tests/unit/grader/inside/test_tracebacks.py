@@ -17,7 +17,7 @@ def described(source: str) -> Description:
 def test_only_frames_of_the_program_are_shown_with_their_lines() -> None:
     source = "import json\ndef f():\n    return json.loads('{')\nf()\n"
 
-    message, traceback = described(source)
+    message, traceback, line = described(source)
 
     assert message.startswith("JSONDecodeError: Expecting property name")
     assert traceback == (
@@ -27,19 +27,20 @@ def test_only_frames_of_the_program_are_shown_with_their_lines() -> None:
         '  File "grader.py", line 3, in f\n'
         "    return json.loads('{')\n" + message
     )
+    assert line == 3
 
 
 def test_a_syntax_error_names_its_line() -> None:
-    message, traceback = described("x = 1\ny = = 2\n")
+    message, traceback, line = described("x = 1\ny = = 2\n")
 
-    assert message == "SyntaxError: invalid syntax"
+    assert (message, line) == ("SyntaxError: invalid syntax", 2)
     assert '  File "grader.py", line 2, in <module>' in traceback
 
 
 def test_the_cause_comes_first() -> None:
     source = "try:\n    {}['a']\nexcept KeyError as e:\n    raise ValueError('no a') from e\n"
 
-    message, traceback = described(source)
+    message, traceback, _ = described(source)
 
     assert message == "ValueError: no a"
     assert traceback.index("KeyError: 'a'") < traceback.index("ValueError: no a")
@@ -52,7 +53,7 @@ def test_a_suppressed_context_is_left_out() -> None:
 
 
 def test_a_deep_recursion_shows_its_end() -> None:
-    message, traceback = described("def f(n):\n    return f(n + 1)\nf(0)\n")
+    message, traceback, _ = described("def f(n):\n    return f(n + 1)\nf(0)\n")
 
     assert message.startswith("RecursionError: maximum recursion depth exceeded")
     assert len(traceback) <= TRACEBACK_CHARS_MAX
