@@ -1,16 +1,13 @@
 """Rows in bulk: COPY is three times as fast as the best INSERT."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from pgstore.availability import away_as_unavailable
-
-if TYPE_CHECKING:
-    from pgstore.database import RawConnection
+from pgstore.database import RawConnection
 
 
 async def copy_rows(
-    connection: "RawConnection",
+    connection: RawConnection,
     table: str,
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],

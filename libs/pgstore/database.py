@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 import orjson
+from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy import event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -14,11 +15,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from pgstore.availability import away_as_unavailable
 
-if TYPE_CHECKING:
-    from asyncpg.pool import PoolConnectionProxy
-
+if TYPE_CHECKING:  # asyncpg's classes are generic for the type checker only
     RawConnection: TypeAlias = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
     RawPool: TypeAlias = asyncpg.Pool[Any]
+else:
+    RawConnection = asyncpg.Connection | PoolConnectionProxy
+    RawPool = asyncpg.Pool
 
 CONNECT_TIMEOUT_S = 10
 POOL_TIMEOUT_S = 30
@@ -33,7 +35,7 @@ class Database:
     of Postgres; what was under way then fails with StoreUnavailable.
     """
 
-    def __init__(self, *, dsn: str, schema: str, engine: AsyncEngine, pool: "RawPool") -> None:
+    def __init__(self, *, dsn: str, schema: str, engine: AsyncEngine, pool: RawPool) -> None:
         self._dsn = dsn
         self.schema = schema
         self.engine = engine
@@ -83,7 +85,7 @@ class Database:
                 await session.commit()
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator["RawConnection"]:
+    async def connection(self) -> AsyncIterator[RawConnection]:
         """A raw connection outside any transaction; jsonb passes as text: str or bytes in, str out.
 
         Raises:
@@ -100,7 +102,7 @@ class Database:
     @asynccontextmanager
     async def listening(
         self, channel: str, wake: Callable[[], None]
-    ) -> AsyncIterator["RawConnection"]:
+    ) -> AsyncIterator[RawConnection]:
         """Call `wake` for each NOTIFY on `channel` inside the block, over a connection of its own.
 
         Notifications end silently when that connection breaks: look at its `is_closed()`, and do
@@ -148,7 +150,7 @@ async def connect_directly(dsn: str, schema: str) -> "asyncpg.Connection[Any]":
 
 
 def _engine(dsn: str, *, schema: str, pool_size: int) -> AsyncEngine:
-    async def connect() -> "RawConnection":
+    async def connect() -> RawConnection:
         return await connect_directly(dsn, schema)
 
     engine = create_async_engine(

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -20,10 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from pgstore.availability import StoreUnavailable, away_as_unavailable
+from pgstore.database import Database, RawConnection
 from servicekit import logs
-
-if TYPE_CHECKING:
-    from pgstore.database import Database, RawConnection
 
 # One statement, for `op.execute`. Ids are made in order of time: the key is the queue's order, too.
 OUTBOX_DDL = """
@@ -72,7 +70,7 @@ class OutboxMessage:
 
 
 async def add(
-    store: "AsyncSession | AsyncConnection | RawConnection",
+    store: AsyncSession | AsyncConnection | RawConnection,
     subject: str,
     payload: bytes,
     headers: Mapping[str, str] | None = None,
@@ -102,7 +100,7 @@ class OutboxRelay:
     """
 
     def __init__(
-        self, database: "Database", publish: Callable[[OutboxMessage], Awaitable[None]]
+        self, database: Database, publish: Callable[[OutboxMessage], Awaitable[None]]
     ) -> None:
         self._database = database
         self._publish = publish

@@ -1,0 +1,1 @@
+"""The same schema one release later."""

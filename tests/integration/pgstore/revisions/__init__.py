@@ -1,0 +1,1 @@
+"""A schema for the tests: a table and the outbox."""
