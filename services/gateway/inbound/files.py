@@ -15,7 +15,7 @@ from gateway.inbound.rest.bodies import BodyTimeout
 from gateway.inbound.rest.multipart import boundary_of, read_parts
 from gateway.inbound.rest.operations import Operation, router_of
 from gateway.inbound.rest.paging import FILE_LIMIT_DEFAULT, After, FileLimit, page_request
-from gateway.inbound.upload import PURPOSES, FileTooLarge, upload_messages
+from gateway.inbound.upload import PURPOSES, FileTooLarge, Purpose, upload_messages
 from proctor.files.v1 import file_service_pb2 as pb
 from servicekit.caller import calling_as
 
@@ -143,7 +143,7 @@ class FileRoutes:
         after: After = None,
         limit: FileLimit = FILE_LIMIT_DEFAULT,
         order: Literal["asc", "desc"] = "desc",
-        purpose: Annotated[str | None, Query(json_schema_extra={"enum": list(PURPOSES)})] = None,
+        purpose: Purpose | None = None,
         sha256: Annotated[str | None, Query(max_length=64)] = None,
     ) -> FileList:
         """List the team's files by creation time."""

@@ -5,7 +5,7 @@ import tempfile
 import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field
-from typing import IO
+from typing import IO, Literal, get_args
 
 from gateway.inbound.rest.multipart import (
     FormInvalid,
@@ -17,7 +17,8 @@ from gateway.inbound.rest.multipart import (
 from proctor.files.v1.file_service_pb2 import UploadEnd, UploadFileRequest, UploadHeader
 from servicekit.errors import Kind, ServiceError
 
-PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+Purpose = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
+PURPOSES: tuple[str, ...] = get_args(Purpose)
 FILENAME_CHARS_MAX = 255
 # WHATWG's placeholder for "no name"; the contract counts it as missing.
 PLACEHOLDER_FILENAME = "blob"
@@ -52,23 +53,31 @@ async def upload_messages(
     """
     form = _Form(bytes_max)
     with tempfile.TemporaryFile() as waiting:
-        async for part in parts:
-            if form.took(part):
-                continue
-            if form.purpose is None:
-                await asyncio.to_thread(waiting.write, form.joined())
-                continue
-            if header := form.header_once():
-                yield header
-            yield UploadFileRequest(chunk=form.joined())
+        async for message in _while_it_comes(parts, form, waiting):
+            yield message
         form.check_complete()
-        if header := form.header_once():
+        for header in form.header_once():
             yield header
-        async for chunk in _read_again(waiting):
-            yield UploadFileRequest(chunk=chunk)
-    if rest := form.joined():
-        yield UploadFileRequest(chunk=rest)
+        async for piece in _read_again(waiting):
+            yield UploadFileRequest(chunk=piece)
+    for piece in form.pieces():
+        yield UploadFileRequest(chunk=piece)
     yield UploadFileRequest(end=UploadEnd(size_bytes=form.size_bytes))
+
+
+async def _while_it_comes(
+    parts: AsyncIterable[PartEvent], form: "_Form", waiting: IO[bytes]
+) -> AsyncIterator[UploadFileRequest]:
+    async for part in parts:
+        if form.took(part):
+            continue
+        if form.purpose is None:
+            await asyncio.to_thread(waiting.writelines, form.pieces())
+            continue
+        for header in form.header_once():
+            yield header
+        for piece in form.pieces():
+            yield UploadFileRequest(chunk=piece)
 
 
 async def _read_again(waiting: IO[bytes]) -> AsyncIterator[bytes]:
@@ -106,19 +115,20 @@ class _Form:
                 pass
         return True
 
-    def joined(self) -> bytes:
-        """The pending bytes of the file, taken out."""
-        joined = bytes(self.pending)
+    def pieces(self) -> list[bytes]:
+        """The pending bytes of the file, taken out, in pieces that fit into a message."""
+        pending = bytes(self.pending)
         self.pending.clear()
-        return joined
+        starts = range(0, len(pending), CHUNK_BYTES)
+        return [pending[start : start + CHUNK_BYTES] for start in starts]
 
-    def header_once(self) -> UploadFileRequest | None:
+    def header_once(self) -> list[UploadFileRequest]:
         """The header, the first time it is asked for."""
         if self.announced:
-            return None
+            return []
         self.announced = True
         header = UploadHeader(filename=self.filename or "", purpose=self.purpose or "")
-        return UploadFileRequest(header=header)
+        return [UploadFileRequest(header=header)]
 
     def check_complete(self) -> None:
         """Refuse a form that lacks a part."""

@@ -15,6 +15,7 @@ from starlette.staticfiles import StaticFiles
 OPENAPI_URL = "/openapi.json"
 DOCS_URL = "/docs"
 ASSETS_URL = "/docs/assets"
+_BOUNDS = {"ge": "minimum", "le": "maximum"}
 _REF = "#/components/schemas/{model}"
 # The browser itself refuses whatever is not from here; Swagger UI needs inline styles and its
 # inline start script.
@@ -82,4 +83,14 @@ def _described(
     for member, model in links.items():
         owner, _, name = member.partition(".")
         schemas[owner]["properties"][name] = {"$ref": _REF.format(model=model)}
-    return described
+    worded: dict[str, Any] = _in_words_of_json_schema(described)
+    return worded
+
+
+def _in_words_of_json_schema(node: Any) -> Any:
+    # Pydantic writes bounds that stand behind a validator of ours under its own names.
+    if isinstance(node, dict):
+        return {_BOUNDS.get(k, k): _in_words_of_json_schema(v) for k, v in node.items()}
+    if isinstance(node, list):
+        return [_in_words_of_json_schema(entry) for entry in node]
+    return node

@@ -51,6 +51,18 @@ _STATUS_BY_REASON = {
     "FILE_TOO_LARGE": 413,
     "BODY_TIMEOUT": 408,
 }
+# What gRPC itself says when a service did not get to speak. A service that stops cancels its calls.
+_STATUS_BY_GRPC = {
+    Kind.UNAVAILABLE: 503,
+    Kind.CANCELLED: 503,
+    Kind.DEADLINE_EXCEEDED: 504,
+    Kind.UNIMPLEMENTED: 501,
+}
+_MESSAGE_BY_STATUS = {
+    501: "this installation cannot do that yet",
+    503: "a part of the service cannot be reached; try again",
+    504: "a part of the service took too long to answer",
+}
 _TYPE_BY_STATUS = {
     401: "authentication_error",
     403: "permission_error",
@@ -60,24 +72,21 @@ _TYPE_BY_STATUS = {
 }
 _RETRY_LATER = frozenset({429, 503})
 _SERVER_ERROR = 500
-_UNREACHABLE_MESSAGE = "a part of the service cannot be reached; try again"
 _INTERNAL_MESSAGE = "something went wrong on our side; the request id finds it in our logs"
 
 
 async def on_service_error(request: Request, error: ServiceError) -> Response:
     """Answer a refusal of ours or of a service behind us."""
-    if _is_inside(error):
-        log.error(
-            "request_failed", kind=error.kind.value, reason=error.reason, detail=error.message
-        )
-        return _failure(request)
     status = status_of(error)
+    if status == _SERVER_ERROR:
+        log.error("request_failed", kind=error.kind.value, reason=error.reason, said=error.message)
+        return _failure(request)
     param = error.metadata.get("param") or (error.violations[0].path if error.violations else "")
     return problem(
         request,
         status,
         reason=_reason_of(error),
-        message=_UNREACHABLE_MESSAGE if _is_unreachable(error) else error.message,
+        message=_MESSAGE_BY_STATUS[status] if _is_by_grpc(error) else error.message,
         param=param or None,
         violations=error.violations,
     )
@@ -140,6 +149,11 @@ HANDLERS: dict[int | type[Exception], _Handler] = {
 
 def status_of(error: ServiceError) -> int:
     """The HTTP status that an error travels with."""
+    if _is_by_grpc(error):
+        return _STATUS_BY_GRPC.get(error.kind, _SERVER_ERROR)
+    if isinstance(error, RemoteError) and error.kind is Kind.UNAUTHENTICATED:
+        # Between services that is our misconfiguration; a bad key would have been refused here.
+        return _SERVER_ERROR
     return _STATUS_BY_REASON.get(error.reason) or _STATUS_BY_KIND[error.kind]
 
 
@@ -194,18 +208,9 @@ def _failure(request: Request) -> Response:
     return problem(request, _SERVER_ERROR, reason="INTERNAL", message=_INTERNAL_MESSAGE)
 
 
-def _is_inside(error: ServiceError) -> bool:
-    # A message of these may name hosts or rows. UNAUTHENTICATED between services is our
-    # misconfiguration: the key of the request was good, or it would have been refused here.
-    remote = isinstance(error, RemoteError)
-    return error.kind in (Kind.INTERNAL, Kind.DATA_LOSS) or (
-        remote and error.kind is Kind.UNAUTHENTICATED
-    )
-
-
-def _is_unreachable(error: ServiceError) -> bool:
-    # Written by gRPC, not by a service: it names methods that mean nothing outside.
-    return error.kind is Kind.UNAVAILABLE and error.reason == Kind.UNAVAILABLE.value
+def _is_by_grpc(error: ServiceError) -> bool:
+    # Such a status has no reason of its own, and its message names methods that mean nothing here.
+    return isinstance(error, RemoteError) and error.reason == error.kind.value
 
 
 def _reason_of(error: ServiceError) -> str:
