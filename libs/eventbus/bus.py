@@ -143,7 +143,7 @@ class Bus:
 
         Raises:
             BusUnavailable: NATS is away.
-            nats.js.errors.BadRequestError: the change is impossible, such as another `kind`.
+            nats.js.errors.APIError: the change is impossible, such as another `kind`.
         """
         self._specs[spec.name] = spec
         config = _config(spec)

@@ -15,7 +15,7 @@ from servicekit import logs
 from servicekit.errors import ServiceError
 
 FETCH_MAX = 100  # beyond this a larger batch measured no faster
-FETCH_TIMEOUT_S = 5.0
+FETCH_TIMEOUT_S = 2.0  # a fetch that a restart of NATS cut off is noticed when it ends
 REBIND_PERIOD_S = 1.0
 RETRY_MIN_S = 1.0
 RETRY_MAX_S = 60.0
