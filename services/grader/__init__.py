@@ -1,1 +1,4 @@
-"""Sealed execution of everything that a tenant wrote; keeps no state and never reaches a model but through the bridge."""
+"""Sealed execution of everything that a tenant wrote.
+
+Keeps no state and never reaches a model but through the bridge.
+"""

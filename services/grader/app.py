@@ -38,7 +38,8 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
     """Make the jails' root, try a jail, and yield the loops of the service.
 
     Raises:
-        SelfTestFailed, RootUnusable, LibraryMissing: jails do not work here; the service must not serve.
+        SelfTestFailed, RootUnusable, LibraryMissing: jails do not work here; the service must not
+            serve.
     """
     secret = settings.internal_secret.get_secret_value().encode()
     memory_bytes = settings.execution_memory_bytes

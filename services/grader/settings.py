@@ -28,8 +28,8 @@ class Settings(BaseSettings):
         internal_secret: signs callers; the same in every service.
         log_level: the least severe level that is logged.
         log_json: one JSON object a line instead of text for people.
-        jail_root_dir: folder for the file system of jails; every user must be able to enter it, only
-            the grader may write it. Filled at the first start, 70 MB.
+        jail_root_dir: folder for the file system of jails; every user must be able to enter it,
+            only the grader may write it. Filled at the first start, 70 MB.
         cpu_slots: executions that compute at once; those that wait for a model do not count.
         execution_memory_bytes: address space of one execution.
         jail_memory_bytes: memory of a whole jail, where control groups are ours; room for several

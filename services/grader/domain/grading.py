@@ -27,8 +27,8 @@ class GraderInvalid(ServiceError):
 class GradeTask:
     """One grader over the samples of one task and model.
 
-    `program` is what all its executions have in common, JSON, and `digest` its name; `facts` is what programs may
-    know about the run, JSON.
+    `program` is what all its executions have in common, JSON, and `digest` its name; `facts` is
+    what programs may know about the run, JSON.
     """
 
     team_id: str
@@ -46,7 +46,8 @@ class GradeTask:
     def limits(self, memory_bytes: int) -> Limits:
         """What one execution may use.
 
-        A second more of CPU than of wall clock only cuts graders whose threads compute on several cores.
+        A second more of CPU than of wall clock only cuts graders whose threads compute on several
+        cores.
         """
         return Limits(
             wall_s=self.timeout_s, memory_bytes=memory_bytes, cpu_s=int(self.timeout_s) + 1

@@ -1,4 +1,7 @@
-"""What a program may ask of a model through `ctx`: checked on the host, where the program cannot reach."""
+"""What a program may ask of a model through `ctx`.
+
+Checked on the host, where the program cannot reach.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,9 +12,9 @@ from grader.domain.strict_json import Json
 AUTO = "auto"
 MODEL_CHARS_MAX = 256
 
-# Fields of the upstream request bodies that a program may set. Left out: what would change how the bridge itself
-# speaks (`extra_body`, `extra_headers`, `stream_options`) and what refers to other callers' stored objects
-# (`conversation`, `prompt`).
+# Fields of the upstream request bodies that a program may set. Left out: what would change how the
+# bridge itself speaks (`extra_body`, `extra_headers`, `stream_options`) and what refers to other
+# callers' stored objects (`conversation`, `prompt`).
 _RESPONSE_FIELDS = frozenset(
     [
         "chat_template_kwargs",
@@ -60,7 +63,10 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAccess:
-    """What the programs of one grading may do: whether at all, what `auto` means, how many calls an execution has."""
+    """What the programs of one grading may do.
+
+    Whether at all, what `auto` means, how many calls an execution has.
+    """
 
     allowed: bool
     judge_model: str | None
@@ -70,14 +76,17 @@ class ModelAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelReply:
-    """What came of a call: the answer's body, a JSON object, or an error as the program's side expects it."""
+    """What came of a call: the answer's body, JSON, or an error as the program's side reads it."""
 
     body: bytes = b""
     error: Mapping[str, Json] = field(default_factory=dict)
 
 
 class ModelsLost(Exception):
-    """The way to models is gone or no longer ours to use: our failure, not the model's and not the program's."""
+    """The way to models is gone or no longer ours to use.
+
+    Our failure, not the model's and not the program's.
+    """
 
 
 CallModel = Callable[[Method, Mapping[str, Json], str], Awaitable[ModelReply]]

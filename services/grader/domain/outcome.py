@@ -55,14 +55,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An execution without a result: what it is called, the contract's code and a sentence for people."""
+    """An execution without a result.
+
+    What it is called, the contract's code and a sentence for people.
+    """
 
     outcome: Outcome
     code: str
     message: str
 
 
-# Above this share of its memory limit, a child killed by nobody we know was killed by the kernel for its memory.
+# Above this share of its memory limit, a child killed by nobody we know was killed by the kernel
+# for its memory.
 _OOM_SHARE = 0.25
 
 
@@ -91,11 +95,13 @@ def failure_of(cause: Cause, ending: Ending | None, limits: Limits, detail: str 
 def _failure_of_ending(ending: Ending, limits: Limits) -> Failure:
     if ending.killed:
         return _crashed("it closed its channel without a result")
-    if not os.WIFSIGNALED(ending.status):
-        return _crashed(
-            f"it exited with status {os.waitstatus_to_exitcode(ending.status)} without a result"
-        )
-    number = os.WTERMSIG(ending.status)
+    if os.WIFSIGNALED(ending.status):
+        return _failure_of_signal(os.WTERMSIG(ending.status), ending, limits)
+    code = os.waitstatus_to_exitcode(ending.status)
+    return _crashed(f"it exited with status {code} without a result")
+
+
+def _failure_of_signal(number: int, ending: Ending, limits: Limits) -> Failure:
     if number == signal.SIGSYS:
         sentence = "it made a system call that no program has a reason for"
         return Failure(Outcome.SANDBOX_VIOLATION, "sandbox_violation", sentence)

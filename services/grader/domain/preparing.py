@@ -51,7 +51,10 @@ _FAILURES: Mapping[str, type[PrepareFailed]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareTask:
-    """A task whose rows are to be prepared. `job` is what its execution starts from, JSON, and `digest` its name."""
+    """A task whose rows are to be prepared.
+
+    `job` is what its execution starts from, JSON, and `digest` its name.
+    """
 
     team_id: str
     run_id: str

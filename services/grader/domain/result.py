@@ -1,4 +1,7 @@
-"""Results as a child reports them, checked field by field: the program shares the child's memory and may forge them."""
+"""Results as a child reports them, checked field by field.
+
+The program shares the child's memory and may forge them.
+"""
 
 import math
 from collections.abc import Mapping
@@ -12,8 +15,8 @@ WHOLE_NUMBER_MAX = 2**53  # the largest that every reader of JSON keeps exactly
 MESSAGE_CHARS_MAX = 2_000
 TRACEBACK_CHARS_MAX = 4_000
 
-# Codes a program can end with (contract F.4 and E.7), and what each is called. What only the host can know is not here:
-# nobody may claim that its jail was lost.
+# Codes a program can end with (contract F.4 and E.7), and what each is called. What only the host
+# can know is not here: nobody may claim that its jail was lost.
 _REPORTED = {
     "grader_error": Outcome.GRADER_ERROR,
     "bad_regex": Outcome.GRADER_ERROR,

@@ -1,4 +1,4 @@
-"""JSON from a jail: every byte is hostile, so only the one meaning on which all parsers agree is taken."""
+"""JSON from a jail: hostile, so only what all parsers agree on is taken."""
 
 import json
 import math
@@ -19,8 +19,9 @@ class NotStrictJson(ValueError):
 def parse(raw: bytes | bytearray) -> Json:
     """The value of a JSON text.
 
-    Refused besides what is not JSON at all: text that is not UTF-8, NaN and infinities also by exponent, keys given
-    twice, lone surrogates, nesting deeper than `DEPTH_MAX`, whole numbers too long to convert (4,300 digits).
+    Refused besides what is not JSON at all: text that is not UTF-8, NaN and infinities also by
+    exponent, keys given twice, lone surrogates, nesting deeper than `DEPTH_MAX`, whole numbers too
+    long to convert (4,300 digits).
 
     Raises:
         NotStrictJson: one of these.

@@ -1,4 +1,7 @@
-"""Answers of a stream, a few to a message: a message for each sample would cost more than the sample."""
+"""Answers of a stream, a few to a message.
+
+A message for each sample would cost more than the sample.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,7 +16,7 @@ GROUP_MAX = 500
 class Sized(Protocol):
     """A protobuf message."""
 
-    def ByteSize(self) -> int:  # noqa: N802 - protobuf's name
+    def ByteSize(self) -> int:
         """Its size on the wire."""
         ...
 
@@ -24,7 +27,8 @@ Message = TypeVar("Message", bound=Sized)
 class Groups(Generic[Message]):
     """Collects messages and sends them in groups, from within `run`.
 
-    `put` waits while a full group is not sent, so a caller that does not read stops the work, not our memory.
+    `put` waits while a full group is not sent, so a caller that does not read stops the work, not
+    our memory.
     """
 
     def __init__(self, send: Callable[[Sequence[Message]], Awaitable[None]]) -> None:

@@ -39,8 +39,8 @@ GradeContext = grpc.aio.ServicerContext[wire.GradeRequest, wire.GradeResponse]
 class SandboxRpc(SandboxServiceServicer):
     """Checks, prepares and grades for the team of the caller.
 
-    The streams write through their context instead of yielding: a generator that is dropped at a yield would leave
-    its executions running.
+    The streams write through their context instead of yielding: a generator that is dropped at a
+        yield would leave its executions running.
     """
 
     def __init__(
@@ -59,7 +59,9 @@ class SandboxRpc(SandboxServiceServicer):
         self._open_models = open_models
 
     async def CheckProgram(
-        self, request: wire.CheckProgramRequest, context: grpc.ServicerContext
+        self,
+        request: wire.CheckProgramRequest,
+        context: grpc.ServicerContext,  # noqa: ARG002 - gRPC's signature
     ) -> wire.CheckProgramResponse:
         """Every problem of every program."""
         programs = [program_of(program) for program in request.programs]

@@ -1,1 +1,4 @@
-"""What runs inside the jail: standard library and Jinja2 only, nothing of the rest of the project."""
+"""What runs inside the jail.
+
+Standard library and Jinja2 only, nothing of the rest of the project.
+"""

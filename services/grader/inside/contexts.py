@@ -1,6 +1,6 @@
 """What a grader gets as `ctx`: facts about its run, and the way to models."""
 
-import threading
+from _thread import allocate_lock
 from collections.abc import Mapping
 from typing import Final
 
@@ -49,7 +49,7 @@ class Context:
         self._has_access = grader.get("model_access", "none") != "none"
         self._call_model = call_model
         self._calls_used = 0
-        self._counting = threading.Lock()
+        self._counting = allocate_lock()
 
     @property
     def model_calls_used(self) -> int:

@@ -1,4 +1,4 @@
-"""Memory and process limits of a whole jail, where the kernel's control groups (version 1) are ours to use."""
+"""Limits of a whole jail, where control groups (version 1) are ours to use."""
 
 import os
 import time
@@ -13,7 +13,10 @@ SWEEP_AGE_S = 60.0  # a jail that starts has made its group but may not be in it
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cgroups:
-    """Folders under which nsjail makes a group for each jail: one of the memory, one of the pids controller."""
+    """Folders under which nsjail makes a group for each jail.
+
+    One of the memory, one of the pids controller.
+    """
 
     memory_mount: Path
     memory_parent: str
@@ -22,7 +25,10 @@ class Cgroups:
     swap_is_counted: bool
 
     def flags(self, *, memory_bytes: int, pids: int) -> Sequence[str]:
-        """Nsjail's flags for a jail with these limits; swap counts as memory where the kernel keeps count of it."""
+        """Nsjail's flags for a jail with these limits.
+
+        Swap counts as memory where the kernel keeps count of it.
+        """
         memory = [
             "--cgroup_mem_max",
             str(memory_bytes),
@@ -39,7 +45,7 @@ class Cgroups:
         ]
 
     def groups(self) -> Iterator[Path]:
-        """Groups of jails that live, and of jails whose nsjail was killed before it could clean up."""
+        """Groups of jails that live, and of those whose nsjail could not clean up."""
         for parent in (self.memory_mount / self.memory_parent, self.pids_mount / self.pids_parent):
             yield from parent.glob("NSJAIL.*")
 
@@ -55,7 +61,8 @@ class Cgroups:
 def probe_cgroups() -> Cgroups | None:
     """Control groups of version 1 if this process may make groups in them, else None.
 
-    Being root does not tell, nor does the type of the file system: containers mount it read-only. So it tries.
+    Being root does not tell, nor does the type of the file system: containers mount it read-only.
+    So it tries.
     """
     memory, pids = _controller("memory"), _controller("pids")
     if memory is None or pids is None:
@@ -84,7 +91,7 @@ def probe_cgroups() -> Cgroups | None:
 
 
 def _controller(name: str) -> tuple[Path, str] | None:
-    """Where a controller is mounted, and our parent for jails below the group this process is in."""
+    """Where a controller is mounted, and our parent for jails below our own group."""
     for line in _lines("/proc/self/mountinfo"):
         before, _, after = line.partition(" - ")
         fields, kind = before.split(), after.split()

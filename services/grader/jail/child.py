@@ -12,7 +12,10 @@ PRINTED_BYTES_MAX = 1_048_576
 
 
 class Child:
-    """The host's ends of one execution. `inside` are the ends for the child, to be closed once they are sent."""
+    """The host's ends of one execution.
+
+    `inside` are the ends for the child, to be closed once they are sent.
+    """
 
     def __init__(self, number: int, *, frame_bytes_max: int) -> None:
         self.number = number
@@ -33,7 +36,10 @@ class Child:
         self.inside = (-1, -1, -1)
 
     def stop(self, cause: Cause) -> None:
-        """Stop listening, for a reason that comes from outside the conversation; the first reason stays."""
+        """Stop listening, for a reason that comes from outside the conversation.
+
+        The first reason stays.
+        """
         self.cause = self.cause or cause
         self.stream.interrupt()
 

@@ -1,4 +1,7 @@
-"""nsjail's configuration and command line: constants in two files beside this one, the rest filled in here."""
+"""nsjail's configuration and command line.
+
+Constants in two files beside this one, the rest filled in here.
+"""
 
 import os
 import tempfile
@@ -13,8 +16,9 @@ from grader.jail.root import APP, PYTHON
 # The user every program sees itself as; who it is outside differs from jail to jail.
 INSIDE_ID = 1000
 
-# -S -s -P: no site packages, no user packages, no script folder on the path. Not -I or -E, which would also ignore
-# PYTHONHASHSEED; nsjail clears the environment, so there is nothing for them to protect from.
+# -S -s -P: no site packages, no user packages, no script folder on the path. Not -I or -E, which
+# would also ignore PYTHONHASHSEED; nsjail clears the environment, so there is nothing for them to
+# protect from.
 INTERPRETER = (PYTHON, "-S", "-s", "-P", "-B", "-X", "utf8", f"{APP}/grader/inside/runner/main.py")
 
 # Room for the runner (128 by its own limit) and for children whose threads are being torn down.
@@ -25,7 +29,8 @@ PIDS_MAX = 192
 class JailSetup:
     """What all jails of this service have in common.
 
-    `memory_bytes` bounds a whole jail where cgroups are ours; without them only the limits of each execution hold.
+    `memory_bytes` bounds a whole jail where cgroups are ours; without them only the limits of each
+    execution hold.
     """
 
     nsjail: Path

@@ -18,10 +18,13 @@ class JailLost(Exception):
 
 
 class Control:
-    """Orders out, answers in. `on_lost` is called once, when the runner is gone or says what it should not."""
+    """Orders out, answers in.
+
+    `on_lost` is called once, when the runner is gone or says what it should not.
+    """
 
     def __init__(self, control: socket.socket, *, on_lost: Callable[[], None]) -> None:
-        control.setblocking(False)
+        control.settimeout(0)
         self._control = control
         self._on_lost = on_lost
         self._expected: dict[str, asyncio.Future[Answer]] = {}
@@ -92,5 +95,8 @@ def sealed_file(content: bytes) -> int:
 
 
 def _name(answer: Mapping[str, object]) -> str:
-    """What an answer answers: `ready`, `loaded`, or `ended 7` for the execution with that number."""
+    """What an answer answers.
+
+    `ready`, `loaded`, or `ended 7` for the execution with that number.
+    """
     return f"{answer['op']} {answer['id']}" if "id" in answer else str(answer["op"])

@@ -31,7 +31,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Executed(Generic[Result]):
-    """How an execution went: either `failure` or `result` is there. `ending` is None when the jail was lost."""
+    """How an execution went: either `failure` or `result` is there.
+
+    `ending` is None when the jail was lost.
+    """
 
     result: Result | None = None
     failure: Failure | None = None
@@ -54,49 +57,40 @@ class Reported(Exception):
 
 
 Converse = Callable[[Child, Clock], Awaitable[Result]]
-"""Talk to a child until it gives its result; raises HungUp, Reported, InvalidResult or what `receive` raises."""
+"""Talk to a child until it gives its result.
+
+Raises HungUp, Reported, InvalidResult or what `receive` raises.
+"""
 
 
 async def execute(jail: Jail, order: Order, converse: Converse[Result]) -> Executed[Result]:
     """Fork a child, talk to it, end it.
 
-    Always returns, except when cancelled; then the child is ended too.
+    Always returns, except when cancelled or when `converse` fails for a reason of ours; the child
+    is ended then too.
     """
     started = time.monotonic()
     try:
         child = jail.fork(order.kind, order.limits, frame_bytes_max=order.frame_bytes_max)
     except JailLost:
         return Executed(failure=failure_of(Cause.LOST, None, order.limits))
-    result: Result | None = None
-    failure: Failure | None = None
-    detail = ""
-    ending: Ending | None = None
     try:
         try:
-            async with asyncio.timeout(order.limits.wall_s) as clock:
-                result = await converse(child, clock)
-        except HungUp:
-            child.cause = child.cause or Cause.HUNG_UP
-        except TimeoutError:
-            child.cause = child.cause or Cause.RAN_OUT_OF_TIME
-        except (FrameTooLong, NotStrictJson, InvalidResult) as error:
-            child.cause, detail = child.cause or Cause.SPOKE_NONSENSE, str(error)
-        except Reported as report:
-            failure = report.failure
+            said = await _talk(child, order.limits, converse)
         finally:
             ending = await jail.reap(child)
+        failure = said.failure
         if child.cause is not None:
-            failure = failure_of(child.cause, ending, order.limits, detail)
+            failure = failure_of(child.cause, ending, order.limits, said.detail)
         stdout, stderr = child.printed() if failure is not None else ("", "")
     finally:
         child.close()
-    run_time_s = time.monotonic() - started
     return Executed(
-        result=result if failure is None else None,
+        result=said.result if failure is None else None,
         failure=failure,
         stdout=stdout,
         stderr=stderr,
-        run_time_s=run_time_s,
+        run_time_s=time.monotonic() - started,
         ending=ending,
     )
 
@@ -118,3 +112,28 @@ async def receive(child: Child) -> dict[str, Json]:
     if "error" in frame:
         raise Reported(read_error(frame["error"]))
     return frame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said(Generic[Result]):
+    """What a child said; nothing, when the reason why stands in its `cause`."""
+
+    result: Result | None = None
+    failure: Failure | None = None
+    detail: str = ""
+
+
+async def _talk(child: Child, limits: Limits, converse: Converse[Result]) -> _Said[Result]:
+    try:
+        async with asyncio.timeout(limits.wall_s) as clock:
+            return _Said(result=await converse(child, clock))
+    except Reported as report:
+        return _Said(failure=report.failure)
+    except HungUp:
+        child.cause = child.cause or Cause.HUNG_UP
+    except TimeoutError:
+        child.cause = child.cause or Cause.RAN_OUT_OF_TIME
+    except (FrameTooLong, NotStrictJson, InvalidResult) as error:
+        child.cause = child.cause or Cause.SPOKE_NONSENSE
+        return _Said(detail=str(error))
+    return _Said()

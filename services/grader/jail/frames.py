@@ -1,4 +1,7 @@
-"""Frames between the host and one child: four bytes of length, then JSON or, where announced, raw bytes."""
+"""Frames between the host and one child.
+
+Four bytes of length, then JSON or, where announced, raw bytes.
+"""
 
 import asyncio
 import socket
@@ -16,12 +19,12 @@ class FrameTooLong(Exception):
 class FrameStream:
     """The host's end of a child's socket. One task may receive while others send.
 
-    `interrupt` makes a waiting `receive` return as if the child had hung up: a flood or a lost jail ends the
-    conversation without a task of its own.
+    `interrupt` makes a waiting `receive` return as if the child had hung up: a flood or a lost jail
+    ends the conversation without a task of its own.
     """
 
     def __init__(self, stream: socket.socket, *, frame_bytes_max: int) -> None:
-        stream.setblocking(False)
+        stream.settimeout(0)
         self._stream = stream
         self._frame_bytes_max = frame_bytes_max
         self._unread = bytearray()
@@ -29,7 +32,10 @@ class FrameStream:
         self._sending = asyncio.Lock()
 
     async def send(self, *frames: bytes) -> None:
-        """Write frames; waits while the child does not read. Nothing happens when the child is gone."""
+        """Write frames; waits while the child does not read.
+
+        Nothing happens when the child is gone.
+        """
         framed = b"".join(part for frame in frames for part in (LENGTH.pack(len(frame)), frame))
         async with self._sending:
             with suppress(ConnectionError):

@@ -17,7 +17,8 @@ HUNG_UP_GRACE_S = 0.2
 
 FILE_BYTES_MAX = 4_194_304
 DESCRIPTORS_MAX = 64
-# Of the whole jail, as the kernel counts: below the runner's own 128, so that threads cannot keep it from forking.
+# Of the whole jail, as the kernel counts: below the runner's own 128, so that threads cannot keep
+# it from forking.
 THREADS_MAX = 64
 
 
@@ -41,7 +42,7 @@ class Jail:
 
     @classmethod
     async def start(cls, command: Sequence[str], program: bytes) -> Self:
-        """Start a jail and hand its runner `program`, the JSON object that all its executions have in common.
+        """Start a jail and load `program`, the JSON object that its executions have in common.
 
         Raises:
             JailStartFailed: nsjail or the runner did not come up; nothing is left of them.
@@ -53,8 +54,7 @@ class Jail:
         try:
             async with asyncio.timeout(START_S):
                 await jail._control.expect("ready")
-                if not jail._process.find_init():
-                    raise JailLost("its first process is gone")
+                jail._process.find_init()
                 await jail.load(program)
         except (JailLost, TimeoutError) as error:
             await jail.end()
@@ -120,7 +120,8 @@ class Jail:
     async def reap(self, child: Child) -> Ending | None:
         """End an execution and say how it ended; None when the jail was lost with it.
 
-        A jail that cannot end its child is killed whole. What the child printed stays readable until it is closed.
+        A jail that cannot end its child is killed whole. What the child printed stays readable
+        until it is closed.
         """
         grace_s = HUNG_UP_GRACE_S if child.cause is Cause.HUNG_UP else 0.0
         try:

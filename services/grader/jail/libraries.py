@@ -16,10 +16,12 @@ class LibraryMissing(Exception):
 
 
 def needed_libraries(binaries: Iterable[Path]) -> Mapping[str, Path]:
-    """Files that must be in a root for all `binaries` to load: path in the root to file on this machine.
+    """Files that must be in a root for all `binaries` to load.
 
-    The loader keeps the place that is written into every executable; libraries are gathered where the C library lies,
-    a folder the loader searches without a cache or an environment variable.
+    Path in the root to file on this machine.
+
+    The loader keeps the place that is written into every executable; libraries are gathered where
+    the C library lies, a folder the loader searches without a cache or an environment variable.
 
     Raises:
         LibraryMissing: something cannot be found.

@@ -11,8 +11,8 @@ _READ_BYTES = 65_536
 class Tap:
     """The reading end of a pipe whose writer is not trusted.
 
-    Keeps the first `keep_bytes` and counts the rest, so a flood costs neither memory nor stalls anybody. `on_more` is
-    called with the size of each piece.
+    Keeps the first `keep_bytes` and counts the rest, so a flood costs neither memory nor stalls
+    anybody. `on_more` is called with the size of each piece.
     """
 
     def __init__(
@@ -27,7 +27,10 @@ class Tap:
         self._loop.add_reader(descriptor, self._read)
 
     def text(self) -> str:
-        """What was kept, as text; half a character at the cut is dropped, other bytes are replaced."""
+        """What was kept, as text.
+
+        Half a character at the cut is dropped, other bytes are replaced.
+        """
         self.drain()
         return (
             bytes(self._head).decode("utf-8", "replace").removesuffix("\N{REPLACEMENT CHARACTER}")

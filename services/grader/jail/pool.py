@@ -1,4 +1,4 @@
-"""Jails kept warm: one for each program of a run, started when first needed, ended when idle for a while."""
+"""Jails kept warm: one for each program of a run, until idle for a while."""
 
 import asyncio
 import time
@@ -61,7 +61,10 @@ class _Kept:
 
 
 class Pool:
-    """Jails by what they are bound to. `run` ends those that are due; leaving the context ends all."""
+    """Jails by what they are bound to.
+
+    `run` ends those that are due; leaving the context ends all.
+    """
 
     def __init__(self, setup: JailSetup, limits: PoolLimits, uids: Uids) -> None:
         self._setup = setup
@@ -93,7 +96,9 @@ class Pool:
 
     @asynccontextmanager
     async def lend(self, key: JailKey, program: bytes) -> AsyncIterator[Jail]:
-        """The jail of `key`, for one execution; it is started and loaded with `program` when there is none.
+        """The jail of `key`, for one execution.
+
+        It is started and loaded with `program` when there is none.
 
         Waits while there are as many jails as there may be and all are in use.
 

@@ -1,4 +1,7 @@
-"""The self-test's program: tries from inside what a jail must not allow. Read as text, never imported."""
+"""The self-test's program: tries from inside what a jail must not allow.
+
+Read as text, never imported.
+"""
 
 import ctypes
 import os
@@ -18,7 +21,7 @@ ENVIRONMENT = {
 ROOT = {"app", "dev", "lib", "lib64", "tmp", "usr"}
 
 
-def grade(sample: dict[str, object], item: dict[str, object]) -> dict[str, float]:
+def grade(_: dict[str, object], item: dict[str, object]) -> dict[str, float]:
     """Score 1 for each guard that holds; with `act` in the row, do what gets a process killed."""
     if item.get("act") == "ptrace":
         ctypes.CDLL(None).ptrace(0, 0, 0, 0)

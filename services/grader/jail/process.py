@@ -12,15 +12,16 @@ from pathlib import Path
 from grader.jail.pipes import Tap
 
 LOG_BYTES = 16_384
-# nsjail removes its control groups and ends within milliseconds of its jail; on a busy machine, somewhat later.
+# nsjail removes its control groups and ends within milliseconds of its jail; on a busy machine,
+# somewhat later.
 CLEAN_END_S = 3.0
 
 
 class JailProcess:
     """One nsjail and the control socket to the runner inside. Made inside the running loop.
 
-    The socket is the runner's standard input: when this process dies, however it dies, the runner reads the end of it
-    and the jail is over.
+    The socket is the runner's standard input: when this process dies, however it dies, the runner
+    reads the end of it and the jail is over.
     """
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -32,7 +33,7 @@ class JailProcess:
                 stdin=inside.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=log_inside,
-                start_new_session=True,  # a terminal's Ctrl-C must not reach it before we end it in order
+                start_new_session=True,  # a terminal's Ctrl-C is for us, who end it in order
             )
         except OSError:
             self.control.close()
@@ -58,12 +59,11 @@ class JailProcess:
         """Exit code of nsjail; None while it runs."""
         return self._nsjail.returncode
 
-    def find_init(self) -> bool:
-        """Get hold of the jail's first process, which `end` kills; false when it is gone already."""
+    def find_init(self) -> None:
+        """Get hold of the jail's first process, for `kill`; nothing happens when it is gone."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
-        with suppress(OSError, ValueError):
+        with suppress(OSError, IndexError):
             self._init = os.pidfd_open(int(children.read_text(encoding="ascii").split()[0]))
-        return self._init is not None
 
     def kill(self) -> None:
         """Kill everything in the jail at once; nsjail then cleans up and ends.

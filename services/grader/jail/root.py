@@ -1,7 +1,10 @@
-"""The file system of every jail: an interpreter, the standard library and the code of `grader.inside`, read-only.
+"""The file system of every jail.
 
-Built once from the interpreter that runs the service, whatever made it (a distribution, pyenv, a virtual
-environment), and named by a digest of its content, so a new release or another Python gets another root.
+An interpreter, the standard library and the code of `grader.inside`, read-only.
+
+Built once from the interpreter that runs the service, whatever made it (a distribution, pyenv, a
+virtual environment), and named by a digest of its content, so a new release or another Python gets
+another root.
 """
 
 import hashlib
@@ -66,7 +69,8 @@ _LEFT_OUT_BEGINNINGS = [
     "spwd",
 ]
 _KEPT_SUFFIXES = (".py", ".so")
-# The kind of .pyc that is believed without a look at the source: the source's times differ from machine to machine.
+# The kind of .pyc that is believed without a look at the source: the source's times differ from
+# machine to machine.
 _BELIEVED = py_compile.PycInvalidationMode.UNCHECKED_HASH
 
 Plan = Mapping[str, Path | bytes]
@@ -153,7 +157,7 @@ def _own_folder(folder: Path) -> None:
         raise RootUnusable(f"the folder for jail roots cannot be made: {error}") from error
     if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise RootUnusable(
-            f"{folder} must belong to this user and be writable by nobody else; choose another folder"
+            f"{folder} must belong to this user and be writable by nobody else; choose another"
         )
     closed = [
         path
@@ -162,7 +166,8 @@ def _own_folder(folder: Path) -> None:
     ]
     if os.geteuid() == 0 and closed:
         raise RootUnusable(
-            f"jails run as other users and cannot enter {closed[0]}; make it o+x or choose another folder for jail roots"
+            f"jails run as other users, who cannot enter {closed[0]}: make it o+x or choose another"
+            " folder for the roots of jails"
         )
 
 

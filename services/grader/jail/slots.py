@@ -46,7 +46,10 @@ class HeldSlot:
             self._free.release()
 
     async def take_again(self) -> float:
-        """Wait for a slot unless it is held; returns the seconds that took, which are not the program's."""
+        """Wait for a slot unless it is held.
+
+        Returns the seconds that took, which are not the program's.
+        """
         if self._is_held:
             return 0.0
         started = time.monotonic()

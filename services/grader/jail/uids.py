@@ -1,10 +1,16 @@
-"""Which users jails run as outside: one of their own each where we are root, ours where we are not."""
+"""Which users jails run as outside.
+
+One of their own each where we are root, ours where we are not.
+"""
 
 import os
 
 
 class Uids:
-    """Outside user ids, each lent to one live jail at a time: what the kernel counts per user, it counts per jail."""
+    """Outside user ids, each lent to one live jail at a time.
+
+    What the kernel counts per user, it counts per jail.
+    """
 
     def __init__(self, *, first: int, count: int) -> None:
         self._own = None if os.geteuid() == 0 else (os.geteuid(), os.getegid())

@@ -1,4 +1,7 @@
-"""The way from programs to models: one stream to the model bridge for each grading, many calls on it."""
+"""The way from programs to models.
+
+One stream to the model bridge for each grading, many calls on it.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -35,7 +38,10 @@ class Bridge:
 
     @asynccontextmanager
     async def session(self, run_token: str) -> AsyncIterator["BridgeSession"]:
-        """Calls made for the run of `run_token`. The stream opens with the first and closes with the block."""
+        """Calls made for the run of `run_token`.
+
+        The stream opens with the first and closes with the block.
+        """
         async with asyncio.TaskGroup() as tasks:
             session = BridgeSession(self._stub, run_token, tasks)
             try:

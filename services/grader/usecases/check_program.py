@@ -36,8 +36,8 @@ class CheckProgram:
     async def __call__(self, team_id: str, programs: Sequence[Program]) -> Verdict:
         """Every problem of every program.
 
-        A program that ends its own check (it crashes the compiler, it takes too long) is named for it: all are checked
-        in one execution first and, only if that ends badly, one by one.
+        A program that ends its own check (it crashes the compiler, it takes too long) is named for
+        it: all are checked in one execution first and, only if that ends badly, one by one.
 
         Raises:
             TooManyPrograms: they are more than are checked at once.

@@ -21,7 +21,8 @@ from grader.jail.child import Child
 from grader.jail.execution import Clock, receive
 from grader.jail.slots import HeldSlot
 
-# As many threads as a child can have: one that has more calls in flight does not wait for its answers.
+# As many threads as a child can have: one that has more calls in flight does not wait for its
+# answers.
 CALLS_IN_FLIGHT_MAX = 64
 # Calls that are refused (no access, no budget) cost the program nothing and us a little each.
 REFUSALS_MAX = 1_000
@@ -43,7 +44,7 @@ Emitted = Callable[[Json], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Models:
-    """What one execution may ask of models, and how it is asked for the sample with the given id."""
+    """What one execution may ask of models, and how, for the sample with the given id."""
 
     access: ModelAccess
     call: CallModel
@@ -53,8 +54,9 @@ class Models:
 class Conversation:
     """One execution's questions and our answers, until its result.
 
-    `held` is its CPU slot, lent to others while it waits for a model or for us. `pieces` are the streams it may read,
-    by name; each of their lines adds `line_s` to its time. `emitted` takes what it sends before its result.
+    `held` is its CPU slot, lent to others while it waits for a model or for us. `pieces` are the
+    streams it may read, by name; each of their lines adds `line_s` to its time. `emitted` takes
+    what it sends before its result.
     """
 
     def __init__(

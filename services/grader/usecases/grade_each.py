@@ -17,7 +17,8 @@ from grader.usecases.conversations import Conversation, Models
 from servicekit.logs import get_logger
 
 RESULT_BYTES_MAX = 1_048_576
-# A grader without models computes all the time: a few executions more than slots keep every slot busy.
+# A grader without models computes all the time: a few executions more than slots keep every slot
+# busy.
 SPARE_EXECUTIONS = 2
 # One that waits for a model is a sleeping process of some MiB.
 EXECUTIONS_MAX = 64
@@ -41,7 +42,8 @@ class GradeEach:
     ) -> None:
         """Grade every sample and `put` what came of it, as it comes.
 
-        Takes the next batch when the one before is under way, and waits in `put`, so memory stays at a batch or two.
+        Takes the next batch when the one before is under way, and waits in `put`, so memory stays
+        at a batch or two.
 
         Raises:
             SandboxUnavailable: no jail can be started.

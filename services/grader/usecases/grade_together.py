@@ -38,10 +38,12 @@ class GradeTogether:
     async def __call__(
         self, task: GradeTask, batches: Batches, call_model: CallModel, put: Put
     ) -> Mapping[str, int | float]:
-        """Grade all samples, `put` what came of each, and return the metrics of the whole; empty for none.
+        """Grade all samples, `put` what came of each, and return the metrics of the whole.
 
-        Samples stream into the execution as the caller sends them. When it fails, those it has not answered fail with
-        it, also the ones that come after.
+        Empty for none.
+
+        Samples stream into the execution as the caller sends them. When it fails, those it has not
+        answered fail with it, also the ones that come after.
 
         Raises:
             SandboxUnavailable: no jail can be started.

@@ -1,4 +1,7 @@
-"""Prepare a task's rows in a jail: preprocessor, few-shot examples and templates are the tenant's."""
+"""Prepare a task's rows in a jail.
+
+Preprocessor, few-shot examples and templates are the tenant's.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -52,7 +55,8 @@ class Prepare:
     async def __call__(self, task: PrepareTask, batches: AsyncIterator[Rows], put: Put) -> None:
         """Prepare all rows and `put` the items in their order, as they come.
 
-        Rows are taken as the execution asks for them and items wait in `put`, so memory stays at a batch or two.
+        Rows are taken as the execution asks for them and items wait in `put`, so memory stays at a
+        batch or two.
 
         Raises:
             PrepareFailed: the rows cannot be prepared; some items may have been put before.

@@ -1,1 +1,1 @@
-"""The first process of a jail, which never runs tenant code, and the children it forks, which do."""
+"""A jail's first process, which never runs tenant code, and its children, which do."""

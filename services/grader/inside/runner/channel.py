@@ -1,9 +1,12 @@
-"""Frames between one forked child and the host: a length, then JSON, over the child's own socket."""
+"""Frames between one forked child and the host.
+
+A length, then JSON, over the child's own socket.
+"""
 
 import json
 import socket
 import struct
-import threading
+from _thread import LockType, allocate_lock
 from typing import Any
 
 Frame = dict[str, Any]
@@ -29,16 +32,18 @@ class ChannelClosed(Exception):
 class Channel:
     """The child's end of its conversation with the host.
 
-    Any thread may call `request`; answers come in any order and go to the thread that asked. One of the waiting
-    threads reads for all, so a single-threaded program costs no thread.
+    Any thread may call `request`; answers come in any order and go to the thread that asked. One of
+    the waiting threads reads for all, so a single-threaded program costs no thread. The locks are
+    the plain ones of `_thread`: once `threading` is imported, every fork pays for its bookkeeping.
     """
 
     def __init__(self, stream: socket.socket) -> None:
         self._stream = stream
         self._unread = bytearray()
-        self._writing = threading.Lock()
-        self._turn = threading.Condition()
+        self._writing = allocate_lock()
+        self._turn = allocate_lock()
         self._reading = False
+        self._waiting: list[LockType] = []
         self._answers: dict[int, tuple[Frame, bytes]] = {}
         self._last_request = 0
 
@@ -81,20 +86,30 @@ class Channel:
     def _answer_to(self, number: int) -> tuple[Frame, bytes]:
         while True:
             with self._turn:
-                while number not in self._answers and self._reading:
-                    self._turn.wait()
                 if number in self._answers:
                     return self._answers.pop(number)
-                self._reading = True
-            try:
-                answer = self.receive()
-                raw = self._receive_bytes() if answer.get("raw") else b""
-                with self._turn:
-                    self._answers[answer["reply"]] = (answer, raw)
-            finally:
-                with self._turn:
-                    self._reading = False
-                    self._turn.notify_all()
+                somebody_reads, self._reading = self._reading, True
+                if somebody_reads:
+                    woken = allocate_lock()
+                    woken.acquire()
+                    self._waiting.append(woken)
+            if somebody_reads:
+                woken.acquire()
+            else:
+                self._read_one()
+
+    def _read_one(self) -> None:
+        try:
+            answer = self.receive()
+            raw = self._receive_bytes() if answer.get("raw") else b""
+            with self._turn:
+                self._answers[answer["reply"]] = (answer, raw)
+        finally:
+            with self._turn:
+                self._reading = False
+                waiting, self._waiting = self._waiting, []
+            for woken in waiting:
+                woken.release()
 
     def _receive_bytes(self) -> bytes:
         (length,) = LENGTH.unpack(self._take(LENGTH.size))

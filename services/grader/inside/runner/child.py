@@ -7,10 +7,11 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import NoReturn
 
-from grader.inside.runner import filters
 from grader.inside.runner.channel import Channel, ChannelClosed, Frame, encode
+from grader.inside.runner.filters import ChildFilter
 
 EMIT_BYTES = (
     262_144  # a frame of streamed values: large enough to be cheap, small enough to pass at once
@@ -24,13 +25,13 @@ def run(
     program: Program,
     job: Frame,
     limits: dict[str, int],
-    child_filter: bytes,
+    child_filter: ChildFilter,
     descriptors: list[int],
 ) -> NoReturn:
     """Become an execution of `program`; never returns, whatever the program does.
 
-    `descriptors` are the stream to the host and the pipes for stdout and stderr; they are the only ones left. The
-    limits and the filter are in place before a byte of the job is read.
+    `descriptors` are the stream to the host and the pipes for stdout and stderr; they are the only
+    ones left. The limits and the filter are in place before a byte of the job is read.
     """
     stream, out, err = descriptors
     try:
@@ -39,7 +40,8 @@ def run(
         os.close(out)
         os.close(err)
         _limit(limits)
-        filters.confine_child(child_filter, os.getpid())
+        child_filter.install(os.getpid())
+        gc.freeze()  # else the first collection would walk, and so copy, all that the fork shares
         gc.enable()
         # Family and kind are named so that Python need not ask the kernel for them.
         _converse(
@@ -75,7 +77,8 @@ def _limit(limits: dict[str, int]) -> None:
         (resource.RLIMIT_NPROC, limits["threads"], limits["threads"]),
     ):
         resource.setrlimit(which, (soft, hard))
-    # The interpreter ignores SIGXFSZ, so a write past the limit is an OSError that the program sees.
+    # The interpreter ignores SIGXFSZ, so a write past the limit is an OSError that the program
+    # sees.
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
 
 
@@ -95,7 +98,10 @@ def _converse(program: Program, job: Frame, channel: Channel) -> None:
 
 
 def _described(error: BaseException) -> str:
-    """Name and text of an exception whose class and `str` may be hostile; always encodable, never long."""
+    """Name and text of an exception whose class and `str` may be hostile.
+
+    Always encodable, never long.
+    """
     name = type.__dict__["__name__"].__get__(type(error))[:100]
     try:
         text = str(error)[:MESSAGE_CHARS]
@@ -106,7 +112,5 @@ def _described(error: BaseException) -> str:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with suppress(BaseException):  # the program may have replaced or closed it
             stream.flush()
-        except BaseException:  # noqa: BLE001, S110 - the program may have replaced or closed it
-            pass

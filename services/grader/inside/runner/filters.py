@@ -1,8 +1,11 @@
-"""The two system call filters the runner installs on top of the jail's own: x86_64, assembled by hand.
+"""The two system call filters the runner installs on top of the jail's own.
 
-nsjail's policy covers the whole jail and must allow what the runner needs. These filters take away the rest: `execve`
-for ever once the interpreter runs, and in each sample's child everything by which it could leave processes, files or
-signals behind. They only narrow, so a mistake here cannot open what the first layer closed.
+X86_64, assembled by hand.
+
+nsjail's policy covers the whole jail and must allow what the runner needs. These filters take away
+the rest: `execve` for ever once the interpreter runs, and in each sample's child everything by
+which it could leave processes, files or signals behind. They only narrow, so a mistake here cannot
+open what the first layer closed.
 """
 
 import ctypes
@@ -25,19 +28,22 @@ _OFFSET_ARCH = 4
 _OFFSET_ARGS = 16  # eight bytes each, low word first
 _INSTRUCTION = struct.Struct("<HBBI")
 _WORD = struct.Struct("<I")
-_OWN_PID = 0x4F574E21  # stands in the prepared filter where the child's id will; no pid is that high (limit 2**22)
+# Stands in the prepared filter where the child's id will; no pid is that high (limit 2**22).
+_OWN_PID = 0x4F574E21
 
 CLONE_THREAD = 0x00010000
-# O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND, and the bit of O_TMPFILE that is not O_DIRECTORY.
+# O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND, and the bit of O_TMPFILE that is not
+# O_DIRECTORY.
 OPEN_TO_WRITE = 0o1 | 0o2 | 0o100 | 0o1000 | 0o2000 | 0o20000000
 
 _OPEN, _OPENAT, _CLONE, _KILL, _TGKILL = 2, 257, 56, 62, 234
 _EXEC = (59, 322)  # execve, execveat
-# fork, vfork, wait4, waitid, recvmsg, recvmmsg, prctl: a child has no process to make or wait for, takes no descriptor
-# from anybody and changes nothing about itself.
+# fork, vfork, wait4, waitid, recvmsg, recvmmsg, prctl: a child has no process to make or wait for,
+# takes no descriptor from anybody and changes nothing about itself.
 _CHILD_EPERM = (57, 58, 61, 247, 47, 299, 157)
-# truncate ftruncate rename mkdir rmdir creat unlink chmod fchmod; mkdirat unlinkat renameat fchmodat utimensat fallocate
-# renameat2: the root is read-only anyway; /tmp is not, and a file there would outlive the sample.
+# truncate ftruncate rename mkdir rmdir creat unlink chmod fchmod; mkdirat unlinkat renameat
+# fchmodat utimensat fallocate renameat2: the root is read-only anyway; /tmp is not, and a file
+# there would outlive the sample.
 _CHILD_EROFS = (76, 77, 82, 83, 84, 85, 87, 90, 91, 258, 263, 264, 268, 280, 285, 316)
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -57,34 +63,43 @@ def forbid_exec() -> None:
     Raises:
         FilterRefused: the kernel did not take the filter.
     """
-    _install(_program([_refuse(number, errno.EPERM) for number in _EXEC]))
+    code = _code(_program([_refuse(number, errno.EPERM) for number in _EXEC]))
+    _install(_argument(code))
 
 
-def child_filter() -> bytes:
-    """Layer 3 with a place for the child's process id, so that each fork only fills it in."""
-    rules = [
-        _refuse_unless_bit(_CLONE, 0, CLONE_THREAD, errno.EPERM),
-        _refuse_unless_equal(_KILL, 0, _OWN_PID, errno.EPERM),
-        _refuse_unless_equal(_TGKILL, 0, _OWN_PID, errno.EPERM),
-        *[_refuse(number, errno.EPERM) for number in _CHILD_EPERM],
-        _refuse_if_bit(_OPENAT, 2, OPEN_TO_WRITE, errno.EROFS),
-        _refuse_if_bit(_OPEN, 1, OPEN_TO_WRITE, errno.EROFS),
-        *[_refuse(number, errno.EROFS) for number in _CHILD_EROFS],
-    ]
-    return _program(rules)
+class ChildFilter:
+    """Layer 3, assembled once; each child only fills in its own process id."""
 
+    def __init__(self) -> None:
+        rules = [
+            _refuse_unless_bit(_CLONE, 0, CLONE_THREAD, errno.EPERM),
+            _refuse_unless_equal(_KILL, 0, _OWN_PID, errno.EPERM),
+            _refuse_unless_equal(_TGKILL, 0, _OWN_PID, errno.EPERM),
+            *[_refuse(number, errno.EPERM) for number in _CHILD_EPERM],
+            _refuse_if_bit(_OPENAT, 2, OPEN_TO_WRITE, errno.EROFS),
+            _refuse_if_bit(_OPEN, 1, OPEN_TO_WRITE, errno.EROFS),
+            *[_refuse(number, errno.EROFS) for number in _CHILD_EROFS],
+        ]
+        program = _program(rules)
+        hole = _WORD.pack(_OWN_PID)
+        first = program.index(hole)
+        self._holes = (first, program.index(hole, first + 1))
+        self._code = _code(program)
+        self._argument = _argument(self._code)
 
-def confine_child(child_filter: bytes, pid: int) -> None:
-    """Install layer 3 in the calling process, whose id is `pid`.
+    def install(self, pid: int) -> None:
+        """Confine the calling process, whose id is `pid`.
 
-    Raises:
-        FilterRefused: the kernel did not take the filter.
-    """
-    _install(child_filter.replace(_WORD.pack(_OWN_PID), _WORD.pack(pid)))
+        Raises:
+            FilterRefused: the kernel did not take the filter.
+        """
+        for hole in self._holes:
+            _WORD.pack_into(self._code, hole, pid)
+        _install(self._argument)
 
 
 def _program(rules: list[list[tuple[int, int, int, int]]]) -> bytes:
-    """Every rule starts with the system call's number in the accumulator and falls through with it still there."""
+    """Rules in a row; each begins, and falls through, with the call's number in the accumulator."""
     instructions = [
         (_LOAD, 0, 0, _OFFSET_ARCH),
         (_JUMP_EQUAL, 1, 0, ARCH_X86_64),
@@ -134,8 +149,14 @@ def _refuse_unless_equal(
     ]
 
 
-def _install(program: bytes) -> None:
-    code = ctypes.create_string_buffer(program, len(program))
-    wanted = _Program(len(program) // _INSTRUCTION.size, ctypes.addressof(code))
-    if _libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(wanted), 0, 0) != 0:
+def _code(program: bytes) -> "ctypes.Array[ctypes.c_char]":
+    return ctypes.create_string_buffer(program, len(program))
+
+
+def _argument(code: "ctypes.Array[ctypes.c_char]") -> _Program:
+    return _Program(len(code) // _INSTRUCTION.size, ctypes.addressof(code))
+
+
+def _install(argument: _Program) -> None:
+    if _libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(argument), 0, 0) != 0:
         raise FilterRefused(ctypes.get_errno(), "the kernel refused a system call filter")

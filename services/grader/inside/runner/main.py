@@ -1,6 +1,9 @@
-"""The runner: first process of a jail. It takes orders from the host, forks a child for each execution and reaps it.
+"""The runner: first process of a jail.
 
-It never executes, compiles or unmarshals anything a tenant wrote, so every child starts from the same clean memory.
+It takes orders from the host, forks a child for each execution and reaps it.
+
+It never executes, compiles or unmarshals anything a tenant wrote, so every child starts from the
+same clean memory.
 """
 
 import array
@@ -30,7 +33,7 @@ class Runner:
     def __init__(self, control: socket.socket, flavour: str) -> None:
         self._control = control
         self._programs = programs(flavour)
-        self._child_filter = filters.child_filter()
+        self._child_filter = filters.ChildFilter()
         self._program: Frame = {}
         self._pids: dict[int, int] = {}
 
@@ -58,11 +61,14 @@ class Runner:
         return (json.loads(payload) if payload else None), list(descriptors)
 
     def _load(self, descriptor: int) -> None:
-        """Keep what all executions of this jail have in common: host-made JSON, in a sealed memory file."""
+        """Keep what all executions of this jail have in common.
+
+        Host-made JSON, in a sealed memory file.
+        """
         with open(descriptor, "rb") as program:
             self._program = json.loads(program.read())
         gc.collect()
-        gc.freeze()  # what is here now is never looked at by a child's collector, so its pages stay shared
+        gc.freeze()  # no child's collector looks at what is here now, so its pages stay shared
         self._answer({"op": "loaded"})
 
     def _run(self, order: Frame, descriptors: list[int]) -> None:
@@ -82,7 +88,10 @@ class Runner:
             self._pids[number] = pid
 
     def _reap(self, number: int, grace_s: float) -> None:
-        """End an execution and say how it ended; `killed` is false when it was over by itself within the grace."""
+        """End an execution and say how it ended.
+
+        `killed` is false when it was over by itself within the grace.
+        """
         pid = self._pids.pop(number)
         deadline = time.monotonic() + grace_s
         ended, status, usage = os.wait4(pid, os.WNOHANG)
@@ -114,7 +123,8 @@ def main(flavour: str) -> NoReturn:
     for descriptor in (0, 1):
         os.dup2(null, descriptor)
     os.close(null)
-    # A signal at its default cannot reach the first process of a pid namespace from inside; one with a handler can.
+    # A signal at its default cannot reach the first process of a pid namespace from inside; one
+    # with a handler can.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     filters.forbid_exec()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # what a crash leaves unread in a buffer is lost

@@ -1,4 +1,7 @@
-"""What a child can be asked to do: each program takes its job and its channel and returns the result to send."""
+"""What a child can be asked to do.
+
+Each program takes its job and its channel and returns the result to send.
+"""
 
 import json
 from collections.abc import Iterator
