@@ -95,6 +95,7 @@ def _collections(
     admit_run = AdmitRun(
         secret=settings.run_token_secret.get_secret_value().encode(),
         grader_models=settings.grader_models,
+        max_calls=settings.max_calls_per_run,
         clock=clock,
     )
     files = FileServiceStub(importer)

@@ -30,6 +30,11 @@ class KeySettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_json: bool = True
 
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
 
 class Settings(KeySettings):
     """What the service needs."""
@@ -41,6 +46,11 @@ class Settings(KeySettings):
     internal_secret: Secret = Field(description="Signs callers; the same in every service.")
     run_token_secret: Secret = Field(description="Signs run tokens; the gateway's alone.")
     max_upload_bytes: int = Field(default=512 * MIB, ge=1, le=64 * 1024 * MIB)
+    max_calls_per_run: int = Field(
+        default=10_000_000,
+        ge=1,
+        description="Model calls that one run may make; bounds what a stolen run token is worth.",
+    )
     grader_models: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Models that graders may name besides the run's own, separated by commas; "

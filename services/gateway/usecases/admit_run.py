@@ -23,12 +23,16 @@ class AdmitRun:
     Args:
         secret: Signs run tokens; the bridge verifies with the same.
         grader_models: Models that graders may name besides the run's own; `("*",)` is any.
+        max_calls: Model calls that one run may make.
         clock: Dates the tokens.
     """
 
-    def __init__(self, *, secret: bytes, grader_models: Sequence[str], clock: Clock) -> None:
+    def __init__(
+        self, *, secret: bytes, grader_models: Sequence[str], max_calls: int, clock: Clock
+    ) -> None:
         self._secret = secret
         self._grader_models = tuple(grader_models)
+        self._max_calls = max_calls
         self._clock = clock
 
     def __call__(
@@ -50,6 +54,7 @@ class AdmitRun:
             judge=judge,
             embedding=embedding,
             grader_models=self._grader_models,
+            max_calls=self._max_calls,
         )
         token = mint_run_token(grant, self._secret, now=self._clock.utc_now())
         return AdmittedRun(run_id, token)

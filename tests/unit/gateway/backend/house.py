@@ -128,7 +128,7 @@ async def open_house() -> AsyncIterator[House]:
             open_channel(f"127.0.0.1:{server.port}", secret=SECRET)
         )
         access = Access(Authenticate(keys, pepper=PEPPER, clock=clock))
-        admit = AdmitRun(secret=RUN_TOKEN_SECRET, grader_models=(), clock=clock)
+        admit = AdmitRun(secret=RUN_TOKEN_SECRET, grader_models=(), max_calls=100, clock=clock)
         app = rest_application(
             (
                 FileRoutes(

@@ -10,7 +10,7 @@ CALLER = Caller(org_id="org", team_id="team", on_behalf_of="user-7")
 
 
 def admit_run(grader_models: tuple[str, ...] = ()) -> AdmitRun:
-    return AdmitRun(secret=SECRET, grader_models=grader_models, clock=SystemClock())
+    return AdmitRun(secret=SECRET, grader_models=grader_models, max_calls=500, clock=SystemClock())
 
 
 def test_the_token_is_bound_to_the_run_its_owner_and_its_models() -> None:
@@ -21,6 +21,7 @@ def test_the_token_is_bound_to_the_run_its_owner_and_its_models() -> None:
     assert grant.on_behalf_of == "user-7"
     assert grant.candidates == ("a", "b")
     assert (grant.judge, grant.embedding, grant.grader_models) == ("j", None, ())
+    assert grant.max_calls == 500
 
 
 def test_the_operator_may_let_graders_name_further_models() -> None:
