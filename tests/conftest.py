@@ -1,5 +1,7 @@
 """Real parts for tests: one Postgres and one NATS a session, started when the first test asks."""
 
+import ipaddress
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,6 +14,22 @@ import pytest_asyncio
 
 from localstack.nats import NatsServer, running_nats
 from localstack.postgres import Postgres, running_postgres
+
+
+@pytest.fixture(scope="session", autouse=True)
+def this_machine_only() -> Iterator[None]:
+    """Refuse connections to any other machine: no test may depend on one."""
+    connect = socket.socket.connect
+
+    def connect_here(self: socket.socket, address: tuple[str, int] | str) -> None:
+        here = self.family == socket.AF_UNIX or address[0] == "localhost"
+        if not here and not ipaddress.ip_address(address[0]).is_loopback:
+            raise AssertionError(f"a test wanted to reach {address[0]}")
+        connect(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect_here)
+        yield
 
 
 @pytest.fixture(scope="session")
