@@ -53,6 +53,11 @@ class NatsServer:
         """Process id of the server; 0 when it does not run."""
         return self._process.pid if self._process else 0
 
+    @property
+    def running(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.exit_code is None
+
     async def start(self) -> None:
         """Start the server and wait until JetStream answers.
 

@@ -18,7 +18,7 @@ def secret_from(path: Path) -> str:
 
 def write_private(path: Path, text: str) -> None:
     """Write `text` to `path` with mode 0600; a reader never sees half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     half = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:

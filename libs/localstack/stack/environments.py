@@ -1,0 +1,101 @@
+"""What each service is told: its whole environment, and nothing of the caller's by accident."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from localstack.ports import LOOPBACK
+from localstack.stack.folder import StateFolder
+
+# How to reach the outside. Only the gateway calls anybody there.
+_OUTSIDE = frozenset(
+    {
+        "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+        "http_proxy", "https_proxy", "no_proxy", "all_proxy",
+        "SSL_CERT_FILE", "SSL_CERT_DIR",
+    }
+)  # fmt: skip
+_PLAIN = {"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where the parts of a stack listen, and how services get into Postgres and NATS.
+
+    Attributes:
+        http: REST.
+        rpc: gRPC of each service by name.
+        dsns: Postgres of each service that has a schema.
+        nats_url: with user and password.
+        models_file: path of the gateway's models.toml.
+    """
+
+    http: str
+    rpc: Mapping[str, str]
+    dsns: Mapping[str, str]
+    nats_url: str
+    models_file: str
+
+
+def service_environments(
+    folder: StateFolder, addresses: Addresses, *, outside: Mapping[str, str]
+) -> dict[str, dict[str, str]]:
+    """Return the environment of each service by name; `outside` goes to the gateway alone."""
+    rpc, dsns = addresses.rpc, addresses.dsns
+    blob_url = f"file://{folder.blobs}"
+    told = {
+        "importer": {"POSTGRES_DSN": dsns["importer"], "BLOB_URL": blob_url},
+        "grader": {"BRIDGE_ADDRESS": rpc["gateway"]},
+        "orchestrator": {
+            "POSTGRES_DSN": dsns["orchestrator"],
+            "NATS_URL": addresses.nats_url,
+            "BLOB_URL": blob_url,
+            "GRADER_ADDRESS": rpc["grader"],
+            "IMPORTER_ADDRESS": rpc["importer"],
+            "BRIDGE_ADDRESS": rpc["gateway"],
+        },
+        "gateway": {
+            "HTTP_ADDRESS": addresses.http,
+            "POSTGRES_DSN": dsns["gateway"],
+            "KEY_PEPPER": folder.secret("key-pepper"),
+            "RUN_TOKEN_SECRET": folder.secret("run-token"),
+            "MODELS_FILE": addresses.models_file,
+            "ORCHESTRATOR_ADDRESS": rpc["orchestrator"],
+            "IMPORTER_ADDRESS": rpc["importer"],
+        },
+    }
+    environments = {
+        name: _PLAIN | _prefixed(name, {**_common(folder, rpc[name]), **settings})
+        for name, settings in told.items()
+    }
+    environments["gateway"] = {**outside, **environments["gateway"]}
+    return environments
+
+
+def for_the_gateway(
+    environment: Mapping[str, str], key_variables: frozenset[str]
+) -> dict[str, str]:
+    """Pick from the caller's environment what the gateway may see."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in key_variables or name in _OUTSIDE
+    }
+
+
+def loopback(port: int) -> str:
+    """Return `host:port` on the loopback address."""
+    return f"{LOOPBACK}:{port}"
+
+
+def _common(folder: StateFolder, rpc_address: str) -> dict[str, str]:
+    return {
+        "RPC_ADDRESS": rpc_address,
+        "INTERNAL_SECRET": folder.secret("internal"),
+        "LOG_LEVEL": "info",
+        "LOG_JSON": "true",
+    }
+
+
+def _prefixed(service: str, settings: Mapping[str, str]) -> dict[str, str]:
+    return {f"{service.upper()}_{name}": value for name, value in settings.items()}

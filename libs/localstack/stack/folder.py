@@ -1,0 +1,117 @@
+"""The state folder of a stack: where everything lies, and who may use it now."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from localstack.errors import LocalStackError
+from localstack.ports import free_port, is_free
+from localstack.secrets import secret_from, write_private
+
+
+class StackAlreadyUp(LocalStackError):
+    """Another process keeps a stack running in this folder."""
+
+    def __init__(self, state_dir: Path, pid: int) -> None:
+        super().__init__(
+            f"a stack is already up in {state_dir} (pid {pid}): use it, stop it with "
+            f"`proctor down --state {state_dir}`, or name another folder with --state"
+        )
+        self.state_dir = state_dir
+        self.pid = pid
+
+
+class StateFolder:
+    """The paths of one stack; its owner alone can enter a folder that we made."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.logs = self.path / "logs"
+        self.blobs = self.path / "blobs"
+        self.models_file = self.path / "models.toml"
+        self.control_socket = self.path / "control.sock"
+        self._lock = self.path / "up.lock"
+        self._ports = self.path / "ports.json"
+
+    def make(self) -> None:
+        """Make the folder if it is missing.
+
+        Raises:
+            LocalStackError: the path cannot be made a folder.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in (self.logs, self.blobs):
+                folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise LocalStackError(f"cannot use {self.path} as a state folder: {error}") from error
+
+    def secret(self, name: str) -> str:
+        """Return the secret with this name; it is made once and kept."""
+        return secret_from(self.path / "secrets" / name)
+
+    def ports(self, names: Iterable[str], *, wanted: dict[str, int]) -> dict[str, int]:
+        """Return a port for each name: the wanted one, else the one of last time, else a free one.
+
+        Raises:
+            LocalStackError: a wanted port is taken.
+        """
+        kept: dict[str, int] = {}
+        with suppress(FileNotFoundError, ValueError):
+            kept = json.loads(self._ports.read_text())
+        chosen: dict[str, int] = {}
+        for name in names:
+            port = wanted.get(name) or kept.get(name, 0)
+            if wanted.get(name) and not is_free(port):
+                raise LocalStackError(f"the port {port} is taken; choose another with --port")
+            while not port or port in chosen.values() or not is_free(port):
+                port = free_port()
+            chosen[name] = port
+        write_private(self._ports, json.dumps({**kept, **chosen}, indent=2))
+        return chosen
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep every other process from starting a stack here, for the length of a block.
+
+        The kernel lets go of the lock when its holder dies, however it dies.
+
+        Raises:
+            StackAlreadyUp: another process holds it.
+        """
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            if not _locks(descriptor):
+                raise StackAlreadyUp(self.path, _pid_in(descriptor))
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+            yield
+        finally:
+            os.close(descriptor)
+
+    def holder(self) -> int | None:
+        """Return the pid of the process that holds the folder; None when nobody does."""
+        try:
+            descriptor = os.open(self._lock, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        try:
+            return None if _locks(descriptor) else _pid_in(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _locks(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _pid_in(descriptor: int) -> int:
+    # Its holder writes it right after it got the lock; 0 is the moment between.
+    return int(os.pread(descriptor, 32, 0) or b"0")

@@ -1,0 +1,82 @@
+"""API keys of a stack, through the gateway's own command."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from localstack.errors import LocalStackError
+from localstack.secrets import write_private
+from localstack.stack.description import read_description
+from localstack.stack.folder import StateFolder
+
+COMMAND_S = 60.0
+ORG = TEAM = "local"
+_FIRST_KEY = Path("secrets") / "api-key"
+
+
+async def gateway_keys(state_dir: Path, arguments: Sequence[str]) -> str:
+    """Run `python -m gateway keys <arguments>` on a running stack and return what it prints.
+
+    Raises:
+        LocalStackError: no stack runs there, or the command refused.
+    """
+    description = read_description(state_dir)
+    if description is None:
+        raise LocalStackError(f"no stack runs in {state_dir}; start one with `proctor up`")
+    folder = StateFolder(state_dir)
+    address = urlsplit(description.postgres_dsn)
+    host = address.netloc.rpartition("@")[2]
+    secret = folder.secret("postgres-gateway")
+    return await run_keys_command(
+        folder, f"postgresql://gateway:{secret}@{host}{address.path}", arguments
+    )
+
+
+async def first_key(folder: StateFolder, dsn: str) -> str:
+    """Return the key that was made when the stack first ran; make it now if there is none.
+
+    Raises:
+        LocalStackError: the gateway's command refused.
+    """
+    path = folder.path / _FIRST_KEY
+    with suppress(FileNotFoundError):
+        return path.read_text()
+    arguments = ["create", "--name", "proctor up", "--org", ORG, "--team", TEAM, "--json"]
+    made = json.loads(await run_keys_command(folder, dsn, arguments))
+    write_private(path, made["key"])
+    return path.read_text()
+
+
+async def run_keys_command(folder: StateFolder, dsn: str, arguments: Sequence[str]) -> str:
+    """Run the command against the gateway's schema at `dsn`.
+
+    Raises:
+        LocalStackError: it refused; the message is what it said.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "gateway", "keys", *arguments),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={
+            "PATH": os.defpath,
+            "GATEWAY_POSTGRES_DSN": dsn,
+            "GATEWAY_KEY_PEPPER": folder.secret("key-pepper"),
+        },
+        cwd=folder.path,
+    )
+    try:
+        async with asyncio.timeout(COMMAND_S):
+            printed, complaint = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode != 0:
+        raise LocalStackError(f"the keys command failed: {complaint.decode(errors='replace')}")
+    return printed.decode()
