@@ -9,6 +9,7 @@ PROTOS = $(shell find protos -name '*.proto' | sort)
 PROTOC := $(PYTHON) -m grpc_tools.protoc -Iprotos
 PLUGINS := --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc
 BUILD := .venv/build
+UV = $(or $(shell command -v uv),.venv/uv/bin/uv)
 
 # $(call generate,FOLDER): the Python code of all protos, below FOLDER.
 define generate
@@ -31,11 +32,11 @@ $(INSTALLED): requirements.lock pyproject.toml
 venv: $(INSTALLED) ## make .venv with everything that requirements.lock names
 
 .PHONY: lock
-lock: ## resolve requirements.lock again, to the newest versions that pyproject.toml allows (needs uv)
+lock: $(INSTALLED) ## resolve requirements.lock again, to the newest versions that pyproject.toml allows (needs uv)
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && cp pyproject.toml README.md "$$folder" \
 	  && export UV_PYTHON_DOWNLOADS=never \
-	  && uv lock --quiet --project "$$folder" --python $(PYTHON) \
-	  && uv export --quiet --project "$$folder" --python $(PYTHON) --frozen --no-header --all-extras --all-groups \
+	  && $(UV) lock --quiet --project "$$folder" --python $(PYTHON) \
+	  && $(UV) export --quiet --project "$$folder" --python $(PYTHON) --frozen --no-header --all-extras --all-groups \
 	    --no-emit-project --no-annotate --format requirements-txt > "$$folder/requirements.lock" \
 	  && cp "$$folder/requirements.lock" requirements.lock
 
