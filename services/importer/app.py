@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from blobstore.store import BlobStore
-
 from importer.domain.dataset import RowLimits
 from importer.inbound.files_rpc import FilesRpc
 from importer.inbound.imports_rpc import ImportsRpc

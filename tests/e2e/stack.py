@@ -111,18 +111,18 @@ def run_proctor(
     *arguments: str, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """A `proctor` command that may fail."""
-    return subprocess.run(  # noqa: S603 (our own command with our own arguments)
+    return subprocess.run(
         [str(PROCTOR), *arguments],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, **(environment or {})},  # noqa: TID251 (a child inherits it as in a shell)
+        env={**os.environ, **(environment or {})},
     )
 
 
 def start_upstream(latency_ms: int) -> tuple[subprocess.Popen[str], Upstream]:
-    process = subprocess.Popen(  # noqa: S603 (our own script)
+    process = subprocess.Popen(
         [sys.executable, str(MOCK_UPSTREAM), "--port", "0", "--latency-ms", str(latency_ms)],
         stdout=subprocess.PIPE,
         text=True,

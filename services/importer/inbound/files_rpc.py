@@ -35,7 +35,7 @@ class FilesRpc(rpc.FileServiceServicer):
     upload: UploadFile
     delete: DeleteFile
 
-    async def UploadFile(  # noqa: N802 - the name of the RPC
+    async def UploadFile(
         self,
         request_iterator: AsyncIterator[pb.UploadFileRequest],
         _context: grpc.aio.ServicerContext[pb.UploadFileRequest, pb.UploadFileResponse],
@@ -48,7 +48,7 @@ class FilesRpc(rpc.FileServiceServicer):
                 file = await self.upload(owner_of(current_caller()), new, chunks)
         return pb.UploadFileResponse(file=file_message(file))
 
-    async def ListFiles(  # noqa: N802 - the name of the RPC
+    async def ListFiles(
         self,
         request: pb.ListFilesRequest,
         _context: grpc.aio.ServicerContext[pb.ListFilesRequest, pb.ListFilesResponse],
@@ -60,7 +60,7 @@ class FilesRpc(rpc.FileServiceServicer):
             page=page_pb2.PageInfo(has_more=page.has_more),
         )
 
-    async def GetFile(  # noqa: N802 - the name of the RPC
+    async def GetFile(
         self,
         request: pb.GetFileRequest,
         _context: grpc.aio.ServicerContext[pb.GetFileRequest, pb.GetFileResponse],
@@ -69,7 +69,7 @@ class FilesRpc(rpc.FileServiceServicer):
         file = await get_file(self.files, owner_of(current_caller()), request.file_id)
         return pb.GetFileResponse(file=file_message(file))
 
-    async def BatchGetFiles(  # noqa: N802 - the name of the RPC
+    async def BatchGetFiles(
         self,
         request: pb.BatchGetFilesRequest,
         _context: grpc.aio.ServicerContext[pb.BatchGetFilesRequest, pb.BatchGetFilesResponse],
@@ -78,7 +78,7 @@ class FilesRpc(rpc.FileServiceServicer):
         found = await get_files(self.files, owner_of(current_caller()), request.file_ids)
         return pb.BatchGetFilesResponse(files=[file_message(file) for file in found])
 
-    async def DownloadFile(  # noqa: N802 - the name of the RPC
+    async def DownloadFile(
         self,
         request: pb.DownloadFileRequest,
         _context: grpc.aio.ServicerContext[pb.DownloadFileRequest, pb.DownloadFileResponse],
@@ -90,7 +90,7 @@ class FilesRpc(rpc.FileServiceServicer):
             for start in range(0, len(part), CHUNK_BYTES):
                 yield pb.DownloadFileResponse(chunk=part[start : start + CHUNK_BYTES])
 
-    async def DeleteFile(  # noqa: N802 - the name of the RPC
+    async def DeleteFile(
         self,
         request: pb.DeleteFileRequest,
         _context: grpc.aio.ServicerContext[pb.DeleteFileRequest, pb.DeleteFileResponse],

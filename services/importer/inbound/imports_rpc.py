@@ -20,7 +20,7 @@ class ImportsRpc(rpc.ImportServiceServicer):
 
     resolve: ResolveDataset
 
-    async def ResolveDataset(  # noqa: N802 - the name of the RPC
+    async def ResolveDataset(
         self,
         request: pb.ResolveDatasetRequest,
         _context: grpc.aio.ServicerContext[pb.ResolveDatasetRequest, pb.ResolveDatasetResponse],

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from blobstore.store import BlobStore
-
 from importer.domain.file import Owner
 from importer.domain.lookup import FileNotFound
 from importer.ports import BlobUses, Files

@@ -6,7 +6,6 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from blobstore.store import BlobStore, BlobTooLarge
-
 from importer.domain.dataset import DatasetError, DatasetSource, RowFormat, RowLimits, Rows
 from importer.domain.file import Owner, Purpose
 from importer.domain.normalising import Normaliser

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from blobstore.store import BlobStore, BlobTooLarge
-
 from importer.domain.file import File, NewFile, Owner
 from importer.domain.upload import FileTooLarge
 from importer.ports import BlobUses, Files
