@@ -117,7 +117,7 @@ def run_proctor(
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, **(environment or {})},  # noqa: TID251 (a child inherits it as in a shell)
     )
 
 
