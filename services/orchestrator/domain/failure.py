@@ -45,6 +45,9 @@ _RUN_CODES: Mapping[str, str] = MappingProxyType(
         "GRADER_ENTRYPOINT_MISSING": "grader_invalid",
         "TEMPLATE_SYNTAX": "dataset_error",
         "BAD_REGEX": "grader_invalid",
+        "PROGRAM_TOO_LARGE": "grader_invalid",
+        # The artifacts of a run that is larger than any file may be.
+        "FILE_TOO_LARGE": "artifact_too_large",
     }
 )
 

@@ -133,6 +133,17 @@ def failure_code(outcome: Outcome, told: str) -> str:
     return told or _CODES[outcome]
 
 
+def lost_for_good(sample_index: int) -> Graded:
+    """Return the end of a sample whose jail was lost too often: our failure, said as such."""
+    message = "the grader's jail was lost repeatedly; this says nothing about the answer"
+    code = failure_code(Outcome.JAIL_LOST, "")
+    return Graded(
+        sample_index=sample_index,
+        outcome=Outcome.JAIL_LOST,
+        failure=Failure(code=code, message=message, stage=SCORE_STAGE),
+    )
+
+
 @dataclass(slots=True)
 class SampleChanges:
     """Changes by sample index; one that says more replaces one that says less.

@@ -1,12 +1,9 @@
-"""When a run token has to be renewed."""
+"""When a run token ends."""
 
 import base64
 import binascii
 import json
-from datetime import UTC, datetime, timedelta
-
-# The bridge refuses an expired token; a call may wait for its turn this long after it was sent.
-RENEW_BEFORE = timedelta(minutes=10)
+from datetime import UTC, datetime
 
 
 def expires_at(token: str) -> datetime | None:
@@ -21,9 +18,3 @@ def expires_at(token: str) -> datetime | None:
         return datetime.fromtimestamp(claims["exp"], UTC)
     except (IndexError, KeyError, TypeError, ValueError, OverflowError, OSError, binascii.Error):
         return None
-
-
-def needs_renewal(token: str, now: datetime) -> bool:
-    """Tell whether a token ends within ten minutes, or cannot be read."""
-    end = expires_at(token)
-    return end is None or end - now < RENEW_BEFORE

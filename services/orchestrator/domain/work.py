@@ -75,6 +75,11 @@ class ShardJob:
     extraction_json: bytes
     run_token: str
 
+    @property
+    def is_aggregate(self) -> bool:
+        """Whether its group is graded in one execution."""
+        return self.shard.kind is not ShardKind.PER_SAMPLE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
@@ -123,3 +128,46 @@ class GradableSample:
     output_text: str | None
     response_id: str | None
     tokens: Tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What is known of an uploaded file without opening it."""
+
+    filename: str
+    purpose: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparationOrder:
+    """A task whose rows are to be turned into items.
+
+    Attributes:
+        task_json: Normalised task with the sources of its programs inlined.
+        max_items: Keep at most this many items; None for all.
+    """
+
+    run_id: str
+    task_json: bytes
+    max_items: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradingOrder:
+    """Whose samples are to be graded, by what, and how many at once.
+
+    Attributes:
+        run_token: Empty when the grader has no access to models.
+    """
+
+    run_id: str
+    task_id: str
+    model: str
+    grader_json: bytes
+    extraction_json: bytes
+    aggregate: bool
+    concurrency: int
+    run_token: str
+    judge_model: str | None
+    embedding_model: str | None

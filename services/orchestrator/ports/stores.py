@@ -207,6 +207,10 @@ class Results(Protocol):
         """Keep the results; return when the run ends, the same for every repetition."""
         ...
 
+    async def origin(self, run_id: str) -> tuple[Suite, SuiteVersion]:
+        """Return the suite and the version that a run was made of."""
+        ...
+
     def samples(self, run_id: str) -> AsyncIterator[Sequence[Sample]]:
         """Yield all samples of a run in batches, by task, model and index."""
         ...

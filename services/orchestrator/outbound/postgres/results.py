@@ -10,6 +10,7 @@ import orjson
 from orchestrator.domain.metrics import Counts, GroupResult, ScoreSum
 from orchestrator.domain.run_states import RunEvent, next_state
 from orchestrator.domain.sample import Sample
+from orchestrator.domain.suite import Suite, SuiteVersion
 from orchestrator.domain.tokens import Tokens
 from orchestrator.domain.work import Lease
 from orchestrator.outbound.postgres import sample_records
@@ -17,6 +18,7 @@ from orchestrator.outbound.postgres.fences import hold
 from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
 from orchestrator.outbound.postgres.run_records import tokens_from
 from orchestrator.outbound.postgres.run_steps import lock_held, read_run
+from orchestrator.outbound.postgres.suites import origin_of
 from pgstore.database import Database
 
 _GROUPS = """
@@ -111,6 +113,11 @@ class PostgresResults:
                 tokens.estimated,
             )
         return finish_at
+
+    async def origin(self, run_id: str) -> tuple[Suite, SuiteVersion]:
+        """Return the suite and the version that a run was made of, deleted or not."""
+        async with self._database.transaction() as session:
+            return await origin_of(session, run_id)
 
     async def samples(self, run_id: str) -> AsyncIterator[Sequence[Sample]]:
         """Yield all samples of a run in batches, by task, model and index."""

@@ -71,6 +71,9 @@ WHERE run_id = $1 AND task_ord = $2 AND model_ord = $3
 _RESTART_COUNTS = """
 UPDATE shards SET completed = 0, failed = 0 WHERE run_id = $1 AND shard_no = $2
 """
+_DROP_METRICS = """
+DELETE FROM aggregates WHERE run_id = $1 AND task_ord = $2 AND model_ord = $3
+"""
 _ADD_METRICS = """
 INSERT INTO aggregates (run_id, task_ord, model_ord, metrics) VALUES ($1, $2, $3, $4)
 ON CONFLICT (run_id, task_ord, model_ord) DO UPDATE SET metrics = excluded.metrics
@@ -123,6 +126,7 @@ class PostgresShardSamples:
         async with self._database.connection() as connection, connection.transaction():
             await hold(connection, shard.lease)
             await connection.execute(_RESTART_GROUP, *_group(shard))
+            await connection.execute(_DROP_METRICS, *_group(shard))
             await connection.execute(_RESTART_COUNTS, shard.lease.run_id, shard.lease.shard_no)
         return await self.ready(shard)
 

@@ -18,7 +18,7 @@ from orchestrator.domain.suite import (
     VersionContent,
     VersionRef,
 )
-from orchestrator.outbound.postgres.tables import SuiteRow, SuiteVersionRow
+from orchestrator.outbound.postgres.tables import RunRow, SuiteRow, SuiteVersionRow
 from pgstore.database import Database
 from servicekit.caller import Caller
 from servicekit.clock import Clock
@@ -114,6 +114,18 @@ class PostgresSuites:
             return None
         version_id, task_ids = found
         return VersionRef(id=version_id, suite_id=suite_id, version=number, task_ids=task_ids)
+
+
+async def origin_of(session: AsyncSession, run_id: str) -> tuple[Suite, SuiteVersion]:
+    """Return the suite and the version that a run was made of, deleted or not."""
+    wanted = (
+        select(SuiteRow, SuiteVersionRow)
+        .join(SuiteVersionRow, col(SuiteVersionRow.suite_id) == col(SuiteRow.suite_id))
+        .join(RunRow, col(RunRow.suite_version_id) == col(SuiteVersionRow.suite_version_id))
+        .where(col(RunRow.run_id) == run_id)
+    )
+    suite, version = (await session.exec(wanted)).one()
+    return _suite(suite), _version(version)
 
 
 def _suites_of(caller: Caller) -> SelectOfScalar[SuiteRow]:

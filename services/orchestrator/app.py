@@ -1,0 +1,235 @@
+"""The orchestrator's parts and how they fit together."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import grpc
+
+from blobstore.store import BlobStore
+from eventbus.bus import Bus, StreamSpec
+from eventbus.consumer import PullConsumer
+from orchestrator.domain.work import RunStep
+from orchestrator.inbound import work
+from orchestrator.inbound.run_wire import run_from
+from orchestrator.inbound.runs import RunsRpc
+from orchestrator.inbound.suites import SuitesRpc
+from orchestrator.outbound.artifacts import RunArtifacts
+from orchestrator.outbound.postgres.leases import PostgresLeases
+from orchestrator.outbound.postgres.messages import WORK_RUN, WORK_SHARD, RunAnnouncer
+from orchestrator.outbound.postgres.preparations import PostgresPreparations
+from orchestrator.outbound.postgres.results import PostgresResults
+from orchestrator.outbound.postgres.run_steps import PostgresRunSteps
+from orchestrator.outbound.postgres.runs import PostgresRuns
+from orchestrator.outbound.postgres.shard_samples import PostgresShardSamples
+from orchestrator.outbound.postgres.shards import PostgresShards
+from orchestrator.outbound.postgres.suites import PostgresSuites
+from orchestrator.outbound.publishing import publisher
+from orchestrator.outbound.services.bridge import GrpcBridge
+from orchestrator.outbound.services.grader import GrpcSandbox
+from orchestrator.outbound.services.importer import GrpcFiles, StoredDatasets
+from orchestrator.settings import Settings
+from orchestrator.usecases.check_manifest import CheckManifest
+from orchestrator.usecases.create_run import CreateRun
+from orchestrator.usecases.create_suite import CreateSuite, CreateSuiteVersion
+from orchestrator.usecases.finalize_run import FinalizeRun
+from orchestrator.usecases.inline_programs import InlinePrograms
+from orchestrator.usecases.keep_leases import LeaseKeeper
+from orchestrator.usecases.leased_work import LeasedWork
+from orchestrator.usecases.prepare_run import PrepareRun
+from orchestrator.usecases.run_shard import RunShard
+from orchestrator.usecases.sweep import Sweeper
+from pgstore.database import Database
+from pgstore.migrations import upgrade
+from pgstore.outbox import OutboxRelay
+from proctor.runs.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
+from proctor.suites.v1.suite_service_pb2_grpc import add_SuiteServiceServicer_to_server
+from servicekit.client import open_channel
+from servicekit.clock import SystemClock
+from servicekit.lifecycle import Loop
+from servicekit.server import RpcServer
+
+SCHEMA = "orchestrator"
+VERSIONS = "orchestrator.outbound.migrations.versions"
+
+WORK = "WORK"
+EVENTS = "EVENTS"
+
+# A message whose worker says nothing for this long is given to another; the lease is what counts.
+_ACK_WAIT_S = 30.0
+_HOUR_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stores:
+    """The orchestrator's tables, each seen from one side."""
+
+    database: Database
+    suites: PostgresSuites
+    runs: PostgresRuns
+    steps: PostgresRunSteps
+    leases: PostgresLeases
+    preparations: PostgresPreparations
+    shards: PostgresShards
+    samples: PostgresShardSamples
+    results: PostgresResults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Services:
+    """The other services."""
+
+    bridge: GrpcBridge
+    sandbox: GrpcSandbox
+    files: GrpcFiles
+    datasets: StoredDatasets
+
+
+@asynccontextmanager
+async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
+    """Bring the schema up to date and yield the loops of the service; closes everything after."""
+    dsn = settings.postgres_dsn.get_secret_value()
+    await upgrade(dsn, schema=SCHEMA, versions_package=VERSIONS)
+    async with AsyncExitStack() as stack:
+        connecting = Database.connect(dsn, schema=SCHEMA, pool_size=settings.postgres_pool_size)
+        stores = _stores(await stack.enter_async_context(connecting), settings)
+        bus = await stack.enter_async_context(Bus.connect(settings.nats_url, name=SCHEMA))
+        await _make_streams(bus, settings)
+        services = await _services(stack, settings)
+        keeper = LeaseKeeper(stores.leases, heartbeat_s=settings.heartbeat_s)
+        yield (
+            _server(stores, services, settings),
+            OutboxRelay(stores.database, publisher(bus)),
+            keeper,
+            *_consumers(bus, stores, services, keeper, settings),
+            Sweeper(stores.leases, period_s=settings.sweep_s),
+        )
+
+
+def _stores(database: Database, settings: Settings) -> _Stores:
+    announcer = RunAnnouncer(run_from)
+    clock = SystemClock()
+    return _Stores(
+        database=database,
+        suites=PostgresSuites(database, clock),
+        runs=PostgresRuns(database, announcer, clock),
+        steps=PostgresRunSteps(database, announcer, lease_s=settings.lease_s),
+        leases=PostgresLeases(database, lease_s=settings.lease_s),
+        preparations=PostgresPreparations(database),
+        shards=PostgresShards(database, lease_s=settings.lease_s),
+        samples=PostgresShardSamples(database),
+        results=PostgresResults(database, announcer),
+    )
+
+
+async def _services(stack: AsyncExitStack, settings: Settings) -> _Services:
+    secret = settings.internal_secret.get_secret_value().encode()
+
+    async def channel(address: str) -> grpc.aio.Channel:
+        return await stack.enter_async_context(open_channel(address, secret=secret))
+
+    importer = await channel(settings.importer_address)
+    bridge = GrpcBridge.open(await channel(settings.bridge_address))
+    return _Services(
+        bridge=await stack.enter_async_context(bridge),
+        sandbox=GrpcSandbox(await channel(settings.grader_address)),
+        files=GrpcFiles(importer),
+        datasets=StoredDatasets(importer, BlobStore.open(settings.blob_url)),
+    )
+
+
+async def _make_streams(bus: Bus, settings: Settings) -> None:
+    replicas = settings.nats_replicas
+    work_stream = StreamSpec(
+        name=WORK, subjects=("proctor.work.>",), kind="work", replicas=replicas
+    )
+    await bus.ensure_stream(work_stream)
+    events = StreamSpec(
+        name=EVENTS,
+        subjects=("proctor.events.>",),
+        kind="events",
+        max_age_s=settings.events_max_age_h * _HOUR_S,
+        replicas=replicas,
+    )
+    await bus.ensure_stream(events)
+
+
+def _server(stores: _Stores, services: _Services, settings: Settings) -> RpcServer:
+    check_manifest = CheckManifest(services.files, services.sandbox)
+    suites = SuitesRpc(
+        stores.suites,
+        create_suite=CreateSuite(stores.suites, check_manifest, SystemClock()),
+        create_version=CreateSuiteVersion(stores.suites, check_manifest),
+    )
+    create_run = CreateRun(
+        stores.runs,
+        stores.suites,
+        generation_concurrency_max=settings.generation_concurrency_max,
+        grader_concurrency_max=settings.grader_concurrency_max,
+    )
+    runs = RunsRpc(stores.runs, create_run=create_run)
+    return RpcServer(
+        address=settings.rpc_address,
+        secret=settings.internal_secret.get_secret_value().encode(),
+        services=(
+            (add_SuiteServiceServicer_to_server, suites, "proctor.suites.v1.SuiteService"),
+            (add_RunServiceServicer_to_server, runs, "proctor.runs.v1.RunService"),
+        ),
+        ready=lambda: _answers(stores.database),
+    )
+
+
+def _consumers(
+    bus: Bus, stores: _Stores, services: _Services, keeper: LeaseKeeper, settings: Settings
+) -> tuple[PullConsumer, PullConsumer]:
+    leased = LeasedWork(stores.leases, stores.steps, keeper)
+    prepare = PrepareRun(
+        steps=stores.steps,
+        preparations=stores.preparations,
+        inline_programs=InlinePrograms(services.files, services.sandbox),
+        datasets=services.datasets,
+        sandbox=services.sandbox,
+        leased=leased,
+        shard_samples_max=settings.shard_samples_max,
+    )
+    finalize = FinalizeRun(
+        steps=stores.steps,
+        results=stores.results,
+        artifacts=RunArtifacts(services.files),
+        leased=leased,
+    )
+    run_shard = RunShard(
+        shards=stores.shards,
+        samples=stores.samples,
+        steps=stores.steps,
+        bridge=services.bridge,
+        sandbox=services.sandbox,
+        leased=leased,
+        keeper=keeper,
+        clock=SystemClock(),
+    )
+    return (
+        PullConsumer(
+            bus,
+            stream=WORK,
+            durable="orchestrator-steps",
+            subject=f"{WORK_RUN}.>",
+            max_in_flight=settings.steps_at_once,
+            ack_wait_s=_ACK_WAIT_S,
+            handler=work.run_steps({RunStep.PREPARE: prepare, RunStep.FINALIZE: finalize}),
+        ),
+        PullConsumer(
+            bus,
+            stream=WORK,
+            durable="orchestrator-shards",
+            subject=WORK_SHARD,
+            max_in_flight=settings.shards_at_once,
+            ack_wait_s=_ACK_WAIT_S,
+            handler=work.shards(run_shard),
+        ),
+    )
+
+
+async def _answers(database: Database) -> bool:
+    async with database.connection() as connection:
+        return await connection.fetchval("SELECT true") is True

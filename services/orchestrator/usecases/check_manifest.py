@@ -1,0 +1,97 @@
+"""Check a manifest as far as that is possible before a run."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from manifest import programs, references
+from manifest.parsing import ManifestInvalid, parse_manifest
+from manifest.references import FileReference, FileUse
+from manifest.schema import Manifest, normalised_json
+from orchestrator.domain.suite import VersionContent
+from orchestrator.domain.work import FileFacts
+from orchestrator.ports.services import Files, Sandbox
+from servicekit.errors import Violation
+
+EVALS_PURPOSE = "evals"
+
+
+class CheckManifest:
+    """Turns what a user sent into the content of a version, or into all that is wrong with it."""
+
+    def __init__(self, files: Files, sandbox: Sandbox) -> None:
+        self._files = files
+        self._sandbox = sandbox
+
+    async def __call__(self, raw: bytes, metadata: Mapping[str, str]) -> VersionContent:
+        """Return the normalised manifest, its files there and its programs compiled.
+
+        Raises:
+            ManifestInvalid: with every problem of the document; when the document itself is sound,
+                with every problem of its files and programs.
+        """
+        manifest = parse_manifest(raw)
+        wanted = references.referenced_files(manifest)
+        async with asyncio.TaskGroup() as tasks:
+            looking = tasks.create_task(self._lookup(wanted))
+            checking = tasks.create_task(self._sandbox.check(programs.programs(manifest)))
+        found = looking.result()
+        problems = [*_file_problems(wanted, found), *checking.result().violations]
+        if problems:
+            raise ManifestInvalid(_in_order(manifest, problems))
+        return VersionContent(
+            manifest_json=normalised_json(references.with_formats(manifest, _formats(found))),
+            task_ids=[task.id for task in manifest.tasks],
+            dataset_file_ids=references.dataset_file_ids(manifest),
+            metadata=metadata,
+        )
+
+    async def _lookup(self, wanted: Sequence[FileReference]) -> Mapping[str, FileFacts]:
+        file_ids = list(dict.fromkeys(reference.file_id for reference in wanted))
+        return await self._files.lookup(file_ids) if file_ids else {}
+
+
+def _file_problems(
+    wanted: Sequence[FileReference], found: Mapping[str, FileFacts]
+) -> list[Violation]:
+    problems = (_file_problem(reference, found.get(reference.file_id)) for reference in wanted)
+    return [problem for problem in problems if problem is not None]
+
+
+def _file_problem(reference: FileReference, facts: FileFacts | None) -> Violation | None:
+    path = reference.path
+    if facts is None:
+        message = f"{path}: there is no file {reference.file_id}"
+        return Violation(path, "FILE_NOT_FOUND", message)
+    if facts.purpose != EVALS_PURPOSE:
+        message = f"{path}: the file's purpose is {facts.purpose}, it must be {EVALS_PURPOSE}"
+        return Violation(path, "FILE_WRONG_PURPOSE", message)
+    if reference.use is not FileUse.DATASET:
+        if facts.size_bytes > references.PROGRAM_FILE_BYTES_MAX:
+            most = references.PROGRAM_FILE_BYTES_MAX
+            message = f"{path}: the file has {facts.size_bytes} bytes, a program at most {most}"
+            return Violation(path, "FILE_WRONG_FORMAT", message)
+        return None
+    if reference.format is None and references.dataset_format(facts.filename) is None:
+        message = (
+            f"{path}: the name {facts.filename!r} does not tell the format; "
+            "give `format`, or name the file .jsonl, .ndjson or .csv"
+        )
+        return Violation(path, "FILE_WRONG_FORMAT", message)
+    return None
+
+
+def _formats(found: Mapping[str, FileFacts]) -> dict[str, str]:
+    told = {file_id: references.dataset_format(facts.filename) for file_id, facts in found.items()}
+    return {file_id: name for file_id, name in told.items() if name is not None}
+
+
+def _in_order(manifest: Manifest, problems: Sequence[Violation]) -> list[Violation]:
+    """Sort by task, so that the first problem is the first in the document, roughly."""
+    places = [f"manifest.tasks[{index}]." for index in range(len(manifest.tasks))]
+    return sorted(
+        problems,
+        key=lambda problem: next(
+            (rank for rank, place in enumerate(places) if problem.path.startswith(place)),
+            len(places),
+        ),
+    )

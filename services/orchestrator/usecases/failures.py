@@ -1,0 +1,53 @@
+"""Telling kinds of failure apart: a run's own, another's absence, and mistakes of ours."""
+
+from collections.abc import Iterator
+
+from orchestrator.domain.failure import Failure, RunFailed, run_failure_code
+from orchestrator.domain.work import LeaseLost
+from servicekit.errors import Kind, ServiceError
+
+# Whatever these say passes without anybody's doing; a repetition is the answer to all of them.
+_PASSING = frozenset(
+    {
+        Kind.UNAVAILABLE,
+        Kind.DEADLINE_EXCEEDED,
+        Kind.ABORTED,
+        Kind.CANCELLED,
+    }
+)
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield what is inside a group of exceptions, or the exception itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from causes(inner)
+    else:
+        yield error
+
+
+def lost_lease(error: BaseException) -> bool:
+    """Tell whether the work ended because somebody else does it now."""
+    return any(isinstance(cause, LeaseLost) for cause in causes(error))
+
+
+def run_failure(error: BaseException) -> Failure | None:
+    """Return why the run itself failed, when that is what the error says."""
+    return next((c.failure for c in causes(error) if isinstance(c, RunFailed)), None)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Tell whether the error is all about parts that are away for now."""
+    return all(
+        isinstance(cause, TimeoutError)
+        or (isinstance(cause, ServiceError) and cause.kind in _PASSING)
+        for cause in causes(error)
+    )
+
+
+def as_run_failure(error: ServiceError, *, stage: str) -> Exception:
+    """Turn another service's refusal into the run's failure, or return it when it is not that."""
+    code = run_failure_code(error.reason)
+    if code is None or error.kind in _PASSING:
+        return error
+    return RunFailed(Failure(code=code, message=error.message, stage=stage))

@@ -1,0 +1,200 @@
+"""Ask the candidate model for every queued sample of a shard."""
+
+import asyncio
+import itertools
+import json
+
+import orjson
+
+from manifest.generation import GenerationSettings, parse_generation
+from orchestrator.domain.failure import Failure, shortened
+from orchestrator.domain.outcomes import Generated, ModelCall, ModelReply
+from orchestrator.domain.sharding import Share
+from orchestrator.domain.text import cut_at_stops, cut_reasoning, storable
+from orchestrator.domain.work import QueuedSample, ShardJob
+from orchestrator.ports.services import Bridge
+from orchestrator.ports.stores import ShardSamples
+from orchestrator.usecases.backoff import Backoff
+from orchestrator.usecases.hold_run_token import RunToken
+from orchestrator.usecases.keep_leases import HeldLease
+from orchestrator.usecases.store_results import COMPANY_S, ResultStore
+from servicekit import logs
+
+# A call that took this long can wait the few milliseconds until its result is stored before the
+# next one starts: then a crash repeats no more calls than are in flight. For faster ones that wait
+# would cost more than a tenth of the throughput.
+_SLOW_CALL_S = 0.08
+_SLOW_CALL_WAIT = 0.02  # of its time, for company in the commit
+
+_BATCH_MIN = 32
+_BATCH_MAX = 256
+
+# By these the bridge says that something was wrong with us, not with the model's answer.
+_TOKEN_REFUSED = "run_token_invalid"  # noqa: S105 -- a code
+_TOKEN_TRIES_MAX = 3
+_STALLED = "bridge_stalled"
+_NOT_MADE = frozenset({"cancelled", "bridge_unavailable", _STALLED})
+_NOT_MADE_TRIES_MAX = 700  # about an hour; then the sample says that it was the bridge
+
+# What a call may take beyond its attempts' own limits: pauses between them, and its turn.
+_PAUSE_S = 60.0
+_QUEUEING_S = 1800.0
+
+_STAGE = "generate"
+
+_log = logs.get_logger("orchestrator.generate_samples")
+
+
+class SampleGenerator:
+    """Generates the queued samples of one shard, with as many calls in flight as its share."""
+
+    def __init__(
+        self,
+        job: ShardJob,
+        held: HeldLease,
+        *,
+        samples: ShardSamples,
+        bridge: Bridge,
+        token: RunToken,
+        results: ResultStore,
+    ) -> None:
+        self._job = job
+        self._held = held
+        self._samples = samples
+        self._bridge = bridge
+        self._token = token
+        self._results = results
+        self._settings = parse_generation(job.run.request.generation_json)
+        self._share = held.share or job.share
+        self._queue: asyncio.Queue[QueuedSample | None] = asyncio.Queue(maxsize=_BATCH_MIN)
+        self._callers = 0
+        self._now = asyncio.get_running_loop().time
+
+    async def run(self) -> None:
+        """Return when every queued sample has its result with the result store."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._feed())
+                self._held.on_share = lambda share: self._grow(tasks, share)
+                self._grow(tasks, self._share)
+        finally:
+            self._held.on_share = None
+
+    def _grow(self, tasks: asyncio.TaskGroup, share: Share) -> None:
+        self._share = share
+        wanted = min(share.generation, self._job.shard.size)
+        for _ in range(self._callers, wanted):
+            tasks.create_task(self._call_on())
+        self._callers = max(self._callers, wanted)
+
+    async def _feed(self) -> None:
+        after = self._job.shard.from_index - 1
+        while True:
+            limit = min(max(2 * self._share.generation, _BATCH_MIN), _BATCH_MAX)
+            batch = await self._samples.queued(self._job.shard, after=after, limit=limit)
+            for sample in batch:
+                await self._queue.put(sample)
+            if not batch:
+                await self._queue.put(None)
+                return
+            after = batch[-1].sample_index
+
+    async def _call_on(self) -> None:
+        while (sample := await self._queue.get()) is not None:
+            await self._generate(sample)
+        self._queue.put_nowait(None)  # for the next caller; nobody else puts any more
+
+    async def _generate(self, sample: QueuedSample) -> None:
+        self._results.note_generating(sample.sample_index)
+        began = self._now()
+        reply = await self._ask(sample)
+        took_s = self._now() - began
+        generated = self._generated(sample, reply)
+        if took_s < _SLOW_CALL_S:
+            self._results.add_generated(generated)
+        else:
+            within_s = min(took_s * _SLOW_CALL_WAIT, COMPANY_S)
+            await self._results.add_generated(generated, within_s=within_s).wait()
+
+    async def _ask(self, sample: QueuedSample) -> ModelReply:
+        """Return an answer that is the model's, or the bridge's last word about the call."""
+        backoff = Backoff()
+        run_token = await self._token.current()
+        for attempt in itertools.count(1):
+            reply = await self._ask_once(self._call(sample, run_token))
+            if reply.failure_code == _TOKEN_REFUSED and attempt <= _TOKEN_TRIES_MAX:
+                run_token = await self._token.replace(run_token)
+            elif reply.failure_code not in _NOT_MADE or attempt > _NOT_MADE_TRIES_MAX:
+                return reply
+            await backoff.wait()
+        raise AssertionError
+
+    async def _ask_once(self, call: ModelCall) -> ModelReply:
+        attempts = (call.max_retries + 1) * (call.max_empty_retries + 1)
+        try:
+            async with asyncio.timeout(attempts * (call.timeout_s + _PAUSE_S) + _QUEUEING_S):
+                return await self._bridge.generate(call)
+        except TimeoutError:
+            message = "the bridge did not answer in time"
+            return ModelReply(failure_code=_STALLED, failure_message=message)
+
+    def _call(self, sample: QueuedSample, run_token: str) -> ModelCall:
+        controls = self._settings.controls
+        return ModelCall(
+            run_token=run_token,
+            body_json=_body(self._settings, self._job, sample),
+            timeout_s=controls.timeout_s,
+            max_retries=controls.max_retries,
+            max_empty_retries=controls.max_empty_retries,
+            sample_id=sample.sample_id,
+        )
+
+    def _generated(self, sample: QueuedSample, reply: ModelReply) -> Generated:
+        if reply.failure_code:
+            return Generated(
+                sample_index=sample.sample_index,
+                tokens=reply.tokens,
+                started_at=reply.started_at,
+                ended_at=reply.ended_at,
+                failure=_failure(reply),
+            )
+        text = cut_at_stops(reply.output_text, self._settings.stop_sequences)
+        return Generated(
+            sample_index=sample.sample_index,
+            response_id=storable(reply.response_id) or None,
+            output_text=storable(text),
+            reasoning=cut_reasoning(storable(reply.reasoning)) or None,
+            tokens=reply.tokens,
+            started_at=reply.started_at,
+            ended_at=reply.ended_at,
+        )
+
+
+def _body(settings: GenerationSettings, job: ShardJob, sample: QueuedSample) -> bytes:
+    body = settings.upstream_body(
+        model=job.model,
+        prompt=sample.prompt,
+        metadata={
+            "eval_run_id": job.run.id,
+            "eval_task_id": job.task_id,
+            "eval_sample_index": str(sample.sample_index),
+        },
+    )
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # whole numbers beyond 64 bits are JSON, too
+        return json.dumps(body).encode()
+
+
+def _failure(reply: ModelReply) -> Failure:
+    details: dict[str, object] = {}
+    if reply.http_status:
+        details["http_status"] = reply.http_status
+    if reply.upstream_body:
+        details["upstream_body"] = reply.upstream_body
+    return Failure(
+        code=reply.failure_code,
+        message=shortened(storable(reply.failure_message)),
+        stage=_STAGE,
+        details_json=orjson.dumps(details).decode() if details else "",
+    )

@@ -1,0 +1,98 @@
+"""Keep the leases of this process as long as it works on what they are for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from orchestrator.domain.sharding import Share
+from orchestrator.domain.work import Lease, LeaseLost
+from orchestrator.ports.stores import Leases
+from servicekit import logs
+from servicekit.errors import ServiceError
+
+_log = logs.get_logger("orchestrator.keep_leases")
+
+
+class HeldLease:
+    """A lease that this process renews, and the share of concurrency that comes with it."""
+
+    def __init__(self, lease: Lease, share: Share | None) -> None:
+        self.lease = lease
+        self.share = share
+        self.on_share: Callable[[Share], None] | None = None
+        self.is_lost = False
+        self.scope = asyncio.timeout(None)
+
+    def renewed(self, share: Share | None) -> None:
+        """Take note of a renewal; a new share is told to whoever asked."""
+        if share is not None and share != self.share:
+            self.share = share
+            if self.on_share is not None:
+                self.on_share(share)
+
+    def lost(self) -> None:
+        """Stop the work that goes on under the lease."""
+        self.is_lost = True
+        self.scope.reschedule(asyncio.get_running_loop().time())
+
+
+class LeaseKeeper:
+    """Renews leases every `heartbeat_s`, all of them in one statement."""
+
+    def __init__(self, leases: Leases, *, heartbeat_s: float) -> None:
+        self._leases = leases
+        self._heartbeat_s = heartbeat_s
+        self._held: dict[Lease, HeldLease] = {}
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Renew until cancelled; while Postgres is away work goes on, for its writes are fenced."""
+        while True:
+            try:
+                async with asyncio.timeout(self._heartbeat_s):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            try:
+                await self._renew()
+            except (ServiceError, TimeoutError) as error:
+                _log.warning("leases_not_renewed", leases=len(self._held), error=repr(error))
+
+    @asynccontextmanager
+    async def holding(self, lease: Lease, share: Share | None = None) -> AsyncIterator[HeldLease]:
+        """Renew a lease while the block runs, and cancel the block when the lease is lost.
+
+        Raises:
+            LeaseLost: it was lost.
+        """
+        held = HeldLease(lease, share)
+        self._held[lease] = held
+        try:
+            async with held.scope:
+                yield held
+        except TimeoutError:
+            if held.is_lost:
+                raise LeaseLost(lease) from None
+            raise
+        finally:
+            del self._held[lease]
+
+    def hurry(self) -> None:
+        """Renew now: shares have changed."""
+        self._wake.set()
+
+    async def _renew(self) -> None:
+        asked = dict(self._held)
+        if not asked:
+            return
+        async with asyncio.timeout(self._heartbeat_s * 2):
+            renewed = await self._leases.renew(asked)
+        for lease, held in asked.items():
+            if self._held.get(lease) is not held:
+                continue  # its work ended meanwhile
+            if lease in renewed:
+                held.renewed(renewed[lease])
+            else:
+                _log.warning("lease_lost", run_id=lease.run_id, shard_no=lease.shard_no)
+                held.lost()

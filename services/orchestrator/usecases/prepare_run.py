@@ -1,0 +1,177 @@
+"""Turn a run's datasets into items and samples, and cut the run into shards."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from manifest.parsing import parse_manifest
+from manifest.schema import Dataset, Task, normalised_json
+from orchestrator.domain.failure import Failure, RunFailed
+from orchestrator.domain.sharding import TaskSize, plan_shards
+from orchestrator.domain.work import Item, PreparationOrder, PreparedTask, RunJob, RunStep
+from orchestrator.ports.services import Datasets, Sandbox
+from orchestrator.ports.stores import Preparations, RunSteps
+from orchestrator.usecases.failures import as_run_failure
+from orchestrator.usecases.inline_programs import InlinePrograms, ReadyTask
+from orchestrator.usecases.leased_work import LeasedWork
+from orchestrator.usecases.on_behalf import caller_of
+from servicekit import logs
+from servicekit.caller import calling_as
+from servicekit.errors import ServiceError
+
+_STAGE = "prepare"
+
+# Each task has a jail of its own; more at once would only crowd the machine.
+_TASKS_AT_ONCE = 4
+
+# Items are stored this many at a time, or this much text.
+_ITEMS_MAX = 1_000
+_ITEM_CHARS_MAX = 4 * 1024 * 1024
+
+# A row travels in one message of at most 16 MiB, next to its prompt and its output.
+ROW_BYTES_MAX = 8 * 1024 * 1024
+
+_log = logs.get_logger("orchestrator.prepare_run")
+
+
+class PrepareRun:
+    """Prepares runs.
+
+    Args:
+        shard_samples_max: Samples of a shard at most.
+    """
+
+    def __init__(
+        self,
+        *,
+        steps: RunSteps,
+        preparations: Preparations,
+        inline_programs: InlinePrograms,
+        datasets: Datasets,
+        sandbox: Sandbox,
+        leased: LeasedWork,
+        shard_samples_max: int,
+    ) -> None:
+        self._steps = steps
+        self._preparations = preparations
+        self._inline_programs = inline_programs
+        self._datasets = datasets
+        self._sandbox = sandbox
+        self._leased = leased
+        self._shard_samples_max = shard_samples_max
+
+    async def __call__(self, run_id: str) -> None:
+        """Prepare a run to the point where its shards are at work; nothing when that is not due.
+
+        Tasks that an interrupted attempt completed are kept.
+        """
+        job = await self._steps.take(run_id, RunStep.PREPARE)
+        if job is None:
+            return
+        async with self._leased.under(job.lease, stage=_STAGE):
+            await self._steps.start(job.lease)
+            with calling_as(caller_of(job.run)):
+                sizes = await self._prepare(job)
+            plan = plan_shards(
+                sizes, len(job.run.request.models), samples_max=self._shard_samples_max
+            )
+            await self._preparations.complete(job.lease, plan)
+            _log.info("run_prepared", tasks=len(sizes), shards=len(plan))
+
+    async def _prepare(self, job: RunJob) -> list[TaskSize]:
+        done = await self._preparations.prepared(job.lease)
+        selected = _selected(job)
+        missing = [(place, task) for place, task in selected if place not in done]
+        ready = await self._inline_programs(missing) if missing else []
+        turns = asyncio.Semaphore(_TASKS_AT_ONCE)
+        async with asyncio.TaskGroup() as tasks:
+            preparing = [tasks.create_task(self._prepare_task(job, task, turns)) for task in ready]
+        sizes = [*done.values(), *(task.result() for task in preparing)]
+        return sorted(sizes, key=lambda size: size.task_ord)
+
+    async def _prepare_task(
+        self, job: RunJob, ready: ReadyTask, turns: asyncio.Semaphore
+    ) -> TaskSize:
+        async with turns:
+            await self._preparations.clear_task(job.lease, ready.task_ord)
+            try:
+                count = await self._store_items(job, ready)
+            except ServiceError as error:
+                raise as_run_failure(error, stage=_STAGE) from error
+            if not count:
+                message = f"task {ready.task.id} has no rows"
+                raise RunFailed(Failure(code="empty_dataset", message=message, stage=_STAGE))
+            prepared = PreparedTask(
+                task_ord=ready.task_ord,
+                task_id=ready.task.id,
+                grader_json=ready.grader_json,
+                extraction_json=normalised_json(ready.task.output_extraction),
+                aggregate=ready.aggregate,
+                item_count=count,
+            )
+            await self._preparations.complete_task(job.lease, prepared)
+        return TaskSize(task_ord=ready.task_ord, item_count=count, aggregate=ready.aggregate)
+
+    async def _store_items(self, job: RunJob, ready: ReadyTask) -> int:
+        order = PreparationOrder(
+            run_id=job.run.id,
+            task_json=ready.task_json,
+            max_items=job.run.request.max_samples_per_task,
+        )
+        fewshot = ready.task.fewshot
+        examples = fewshot.dataset if fewshot is not None and fewshot.count else None
+        items = self._sandbox.prepare(
+            order,
+            fewshot_rows=await self._rows(examples, ready.task),
+            rows=await self._rows(ready.task.dataset, ready.task),
+        )
+        count = 0
+        async for batch in _batches(items):
+            await self._preparations.add_items(job.lease, ready.task_ord, batch)
+            count += len(batch)
+        return count
+
+    async def _rows(self, dataset: Dataset | None, task: Task) -> AsyncIterator[Sequence[bytes]]:
+        if dataset is None:
+            return _no_rows()
+        sha256 = await self._datasets.resolve(normalised_json(dataset))
+        return _checked(self._datasets.rows(sha256), task)
+
+
+def _selected(job: RunJob) -> list[tuple[int, Task]]:
+    wanted = job.run.request.task_ids
+    tasks = enumerate(parse_manifest(job.manifest_json).tasks)
+    return [(place, task) for place, task in tasks if wanted is None or task.id in wanted]
+
+
+async def _no_rows() -> AsyncIterator[Sequence[bytes]]:
+    return
+    yield
+
+
+async def _checked(
+    rows: AsyncIterator[Sequence[bytes]], task: Task
+) -> AsyncIterator[Sequence[bytes]]:
+    number = 0
+    async for batch in rows:
+        for row in batch:
+            number += 1
+            if len(row) > ROW_BYTES_MAX:
+                message = (
+                    f"row {number} of task {task.id} has {len(row)} bytes as JSON; "
+                    f"at most {ROW_BYTES_MAX} are possible"
+                )
+                raise RunFailed(Failure(code="dataset_error", message=message, stage=_STAGE))
+        yield batch
+
+
+async def _batches(items: AsyncIterator[Sequence[Item]]) -> AsyncIterator[Sequence[Item]]:
+    held: list[Item] = []
+    chars = 0
+    async for batch in items:
+        held.extend(batch)
+        chars += sum(len(item.row_json) + len(item.prompt) for item in batch)
+        if len(held) >= _ITEMS_MAX or chars >= _ITEM_CHARS_MAX:
+            yield held
+            held, chars = [], 0
+    if held:
+        yield held

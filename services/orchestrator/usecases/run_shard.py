@@ -1,0 +1,108 @@
+"""Take one shard to its end."""
+
+import asyncio
+from collections.abc import Sequence
+
+from orchestrator.domain.sharding import ShardKind
+from orchestrator.domain.work import ShardJob
+from orchestrator.ports.services import Bridge, Sandbox
+from orchestrator.ports.stores import RunSteps, Shards, ShardSamples
+from orchestrator.usecases.generate_samples import SampleGenerator
+from orchestrator.usecases.grade_group import GroupGrader
+from orchestrator.usecases.grade_samples import SampleGrader
+from orchestrator.usecases.hold_run_token import RunToken
+from orchestrator.usecases.keep_leases import HeldLease, LeaseKeeper
+from orchestrator.usecases.leased_work import LeasedWork
+from orchestrator.usecases.on_behalf import caller_of
+from orchestrator.usecases.store_results import ResultStore
+from servicekit import logs
+from servicekit.caller import calling_as
+from servicekit.clock import Clock
+
+_STAGE = "generate"
+
+_log = logs.get_logger("orchestrator.run_shard")
+
+
+class RunShard:
+    """Generates and grades the samples of a shard."""
+
+    def __init__(
+        self,
+        *,
+        shards: Shards,
+        samples: ShardSamples,
+        steps: RunSteps,
+        bridge: Bridge,
+        sandbox: Sandbox,
+        leased: LeasedWork,
+        keeper: LeaseKeeper,
+        clock: Clock,
+    ) -> None:
+        self._shards = shards
+        self._samples = samples
+        self._steps = steps
+        self._bridge = bridge
+        self._sandbox = sandbox
+        self._leased = leased
+        self._keeper = keeper
+        self._clock = clock
+
+    async def __call__(self, run_id: str, shard_no: int) -> None:
+        """Work on a shard until it is done; nothing when it is done or in other hands."""
+        job = await self._shards.take(run_id, shard_no)
+        if job is None:
+            return
+        lease = job.shard.lease
+        async with self._leased.under(lease, share=job.share, stage=_STAGE) as held:
+            _log.info("shard_taken", kind=job.shard.kind, samples=job.shard.size)
+            with calling_as(caller_of(job.run)):
+                await self._work(job, held)
+            if await self._shards.finish(lease):
+                self._keeper.hurry()
+            _log.info("shard_finished", kind=job.shard.kind, samples=job.shard.size)
+
+    async def _work(self, job: ShardJob, held: HeldLease) -> None:
+        token = RunToken(
+            job.run.id, job.run_token, bridge=self._bridge, steps=self._steps, clock=self._clock
+        )
+        if job.shard.kind is ShardKind.AGGREGATE:
+            group = GroupGrader(job, samples=self._samples, sandbox=self._sandbox, token=token)
+            await group.run()
+        else:
+            await self._generate_and_grade(job, held, token)
+
+    async def _generate_and_grade(self, job: ShardJob, held: HeldLease, token: RunToken) -> None:
+        grader: SampleGrader | None = None
+
+        def hand_over(indices: Sequence[int]) -> None:
+            if grader is not None:
+                grader.add_ready(indices)
+
+        results = ResultStore(
+            job.shard, self._samples, share=job.share.generation, on_ready=hand_over
+        )
+        generator = SampleGenerator(
+            job, held, samples=self._samples, bridge=self._bridge, token=token, results=results
+        )
+        if job.shard.kind is ShardKind.PER_SAMPLE:
+            grader = SampleGrader(
+                job,
+                held,
+                samples=self._samples,
+                sandbox=self._sandbox,
+                token=token,
+                results=results,
+            )
+            # What an earlier worker generated and nobody graded.
+            grader.add_ready(await self._samples.ready(job.shard))
+        async with asyncio.TaskGroup() as storing:
+            storing.create_task(results.run())
+            async with asyncio.TaskGroup() as grading:
+                if grader is not None:
+                    grading.create_task(grader.run())
+                await generator.run()
+                await results.flush()
+                if grader is not None:
+                    grader.end()
+            results.close()
