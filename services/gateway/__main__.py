@@ -3,6 +3,9 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from typing import TypeVar
+
+from pydantic import ValidationError
 
 from gateway.app import build, open_database
 from gateway.inbound.keys_command import read_arguments, run_keys_command
@@ -11,6 +14,8 @@ from gateway.settings import KeySettings, Settings
 from servicekit.clock import SystemClock
 from servicekit.lifecycle import run_service
 from servicekit.logs import configure_logs
+
+Kind = TypeVar("Kind", bound=KeySettings)
 
 
 def main() -> None:
@@ -25,14 +30,14 @@ def main() -> None:
 
 
 def _serve() -> None:
-    settings = Settings.model_validate({})
+    settings = _read(Settings)
     configure_logs("gateway", settings.log_level, settings.log_json)
     run_service(lambda: build(settings), "gateway")
 
 
 async def _administer_keys(arguments: Sequence[str]) -> int:
     options = read_arguments(arguments)
-    settings = KeySettings.model_validate({})
+    settings = _read(KeySettings)
     # The command's own output is what its caller reads; only trouble is worth a log line.
     configure_logs("gateway", "warning", settings.log_json)
     pepper = settings.key_pepper.get_secret_value().encode()
@@ -40,6 +45,17 @@ async def _administer_keys(arguments: Sequence[str]) -> int:
         return await run_keys_command(
             options, PostgresApiKeys(database), pepper=pepper, clock=SystemClock()
         )
+
+
+def _read(kind: type[Kind]) -> Kind:
+    try:
+        return kind.model_validate({})
+    except ValidationError as error:
+        prefix = kind.model_config["env_prefix"]
+        lines = [
+            f"{prefix}{str(found['loc'][0]).upper()}: {found['msg']}" for found in error.errors()
+        ]
+        sys.exit("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
+from gateway.inbound.resources.problems import Problem
 from gateway.inbound.rest.documentation import OPENAPI_URL, document, mount_page
 from gateway.inbound.rest.problems import HANDLERS
 from gateway.inbound.rest.requests import RequestFrame
@@ -46,7 +47,8 @@ def rest_application(routers: Sequence[APIRouter], *, version: str) -> ASGIApp:
         app.include_router(router)
     document(
         app,
-        bodies=(
+        models=(
+            Problem,
             CreateSuiteBody,
             CreateSuiteVersionBody,
             CreateRunBody,

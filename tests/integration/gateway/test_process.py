@@ -134,7 +134,7 @@ async def test_a_bad_setting_stops_the_start_and_names_itself(
         _, err = await process.communicate()
 
     assert process.returncode != 0
-    assert b"max_upload_bytes" in err
+    assert b"GATEWAY_MAX_UPLOAD_BYTES: " in err
 
 
 async def test_without_its_database_it_answers_503_and_recovers(

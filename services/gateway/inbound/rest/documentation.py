@@ -25,19 +25,19 @@ _PAGE_POLICY = (
 )
 
 
-def document(app: FastAPI, *, bodies: Sequence[type[BaseModel]], links: dict[str, str]) -> None:
-    """Make `app` describe itself, request bodies included.
+def document(app: FastAPI, *, models: Sequence[type[BaseModel]], links: dict[str, str]) -> None:
+    """Make `app` describe itself, request bodies and problems included.
 
     Args:
         app: The application with all its routes.
-        bodies: Models of request bodies and of what they link to.
+        models: Models that routes and links refer to by name: problems, request bodies.
         links: Members described by another model, such as `CreateRunBody.generation` ->
             `GenerationSettings`.
     """
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _described(app, bodies, links)
+            app.openapi_schema = _described(app, models, links)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign] # FastAPI's documented way to extend it
@@ -66,7 +66,7 @@ def mount_page(app: FastAPI) -> None:
 
 
 def _described(
-    app: FastAPI, bodies: Sequence[type[BaseModel]], links: dict[str, str]
+    app: FastAPI, models: Sequence[type[BaseModel]], links: dict[str, str]
 ) -> dict[str, Any]:
     described = get_openapi(
         title=app.title,
@@ -76,13 +76,13 @@ def _described(
         tags=app.openapi_tags,
     )
     schemas = described["components"]["schemas"]
-    for body in bodies:
-        schema = body.model_json_schema(ref_template=_REF)
+    for model in models:
+        schema = model.model_json_schema(ref_template=_REF)
         schemas.update(schema.pop("$defs", {}))
-        schemas[body.__name__] = schema
-    for member, model in links.items():
+        schemas[model.__name__] = schema
+    for member, target in links.items():
         owner, _, name = member.partition(".")
-        schemas[owner]["properties"][name] = {"$ref": _REF.format(model=model)}
+        schemas[owner]["properties"][name] = {"$ref": _REF.format(model=target)}
     worded: dict[str, Any] = _in_words_of_json_schema(described)
     return worded
 

@@ -9,7 +9,6 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from gateway.domain.scopes import Scope
-from gateway.inbound.resources.problems import Problem
 from gateway.inbound.rest.access import Access
 
 PREFIX = "/api/v1/llm"
@@ -75,10 +74,12 @@ def router_of(tag: str, operations: Sequence[Operation], access: Access) -> APIR
 
 
 def _responses(operation: Operation) -> dict[int | str, dict[str, Any]]:
+    # By reference: FastAPI builds a validator for each model it is given, one a status and route.
+    problem = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     refusals: dict[int | str, dict[str, Any]] = {
-        status: {"model": Problem, "description": _MEANINGS[status]}
+        status: {"content": problem, "description": _MEANINGS[status]}
         for status in sorted({*_EVERYWHERE, *operation.errors})
     }
     # "default" also keeps FastAPI from announcing a 422 that we never send.
-    other = {"model": Problem, "description": "Any other refusal or failure."}
+    other = {"content": problem, "description": "Any other refusal or failure."}
     return {**refusals, "default": other, **operation.responses}

@@ -75,7 +75,7 @@ _SERVER_ERROR = 500
 _INTERNAL_MESSAGE = "something went wrong on our side; the request id finds it in our logs"
 
 
-async def on_service_error(request: Request, error: ServiceError) -> Response:
+async def _on_service_error(request: Request, error: ServiceError) -> Response:
     """Answer a refusal of ours or of a service behind us."""
     status = status_of(error)
     if status == _SERVER_ERROR:
@@ -92,7 +92,7 @@ async def on_service_error(request: Request, error: ServiceError) -> Response:
     )
 
 
-async def on_bad_parameter(request: Request, error: RequestValidationError) -> Response:
+async def _on_bad_parameter(request: Request, error: RequestValidationError) -> Response:
     """Answer path, query and header parameters that do not have the documented form."""
     violations = []
     for entry in error.errors():
@@ -110,7 +110,7 @@ async def on_bad_parameter(request: Request, error: RequestValidationError) -> R
     )
 
 
-async def on_http_error(request: Request, error: HTTPException) -> Response:
+async def _on_http_error(request: Request, error: HTTPException) -> Response:
     """Answer what the router refuses: unknown paths and methods."""
     reasons = {404: "UNKNOWN_PATH", 405: "METHOD_NOT_ALLOWED"}
     messages = {
@@ -126,24 +126,24 @@ async def on_http_error(request: Request, error: HTTPException) -> Response:
     )
 
 
-async def on_client_gone(request: Request, error: Exception) -> Response:
+async def _on_client_gone(request: Request, error: Exception) -> Response:
     """Finish a request whose client hung up; nobody reads the answer."""
     del request, error
     return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
-async def on_crash(request: Request, error: Exception) -> Response:
+async def _on_crash(request: Request, error: Exception) -> Response:
     """Answer a defect of ours; the exception itself is logged where it ends up."""
     del error
     return _failure(request)
 
 
 HANDLERS: dict[int | type[Exception], _Handler] = {
-    ServiceError: on_service_error,
-    RequestValidationError: on_bad_parameter,
-    HTTPException: on_http_error,
-    ClientDisconnect: on_client_gone,
-    Exception: on_crash,
+    ServiceError: _on_service_error,
+    RequestValidationError: _on_bad_parameter,
+    HTTPException: _on_http_error,
+    ClientDisconnect: _on_client_gone,
+    Exception: _on_crash,
 }
 
 
@@ -174,7 +174,7 @@ def problem(
     document = Problem(
         error=ErrorObject(
             message=message,
-            type=error_type(status),
+            type=_error_type(status),
             code=status,
             reason=word,
             param=param,
@@ -197,7 +197,7 @@ def problem(
     )
 
 
-def error_type(status: int) -> str:
+def _error_type(status: int) -> str:
     """The contract's coarse class of an error."""
     if status >= _SERVER_ERROR:
         return "api_error"

@@ -208,6 +208,21 @@ async def test_an_epilogue_without_end_is_413(client: httpx.AsyncClient) -> None
     assert answer.status_code == 413
 
 
+async def test_an_upload_that_stalls_is_408_and_stores_nothing(
+    house: House, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.inbound.files.UPLOAD_IDLE_S", 0.01)
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield field("purpose", "evals") + file(b"x" * CHUNK_BYTES * 2)
+        await asyncio.Event().wait()
+
+    answer = await client.post("/files", content=stuck(), headers=FORM_HEADERS)
+
+    assert answer.status_code == 408
+    assert house.files.stored == []
+
+
 async def test_the_services_refusal_of_an_upload_comes_through(
     house: House, client: httpx.AsyncClient
 ) -> None:

@@ -1,4 +1,6 @@
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
@@ -202,3 +204,20 @@ async def test_a_body_is_not_looked_at_before_the_key(house: House) -> None:
         answer = await client.post("/api/v1/llm/evals/suites", content=b"{")
 
     assert answer.status_code == 401
+
+
+async def test_a_body_that_never_comes_is_408(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.inbound.rest.bodies.BODY_READ_S", 0.01)
+
+    async def stuck() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    answer = await client.post(
+        "/evals/suites", content=stuck(), headers={"content-type": "application/json"}
+    )
+
+    assert answer.status_code == 408
+    assert answer.json()["error"]["reason"] == "body_timeout"

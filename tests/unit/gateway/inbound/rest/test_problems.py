@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 
 from gateway.inbound.resources.problems import Problem
-from gateway.inbound.rest.problems import on_service_error, status_of
+from gateway.inbound.rest.problems import HANDLERS, status_of
 from gateway.usecases.authenticate import KeyInvalid
 from servicekit.errors import Kind, RemoteError, ServiceError, Violation
 from unit.gateway.backend.house import MANIFEST, House
@@ -42,7 +42,7 @@ def remote(kind: str, reason: str) -> RemoteError:
 
 async def answer_to(error: ServiceError) -> tuple[int, dict[str, str], dict[str, Any]]:
     request = Request({"type": "http", "headers": [], "state": {"request_id": "req_1"}})
-    response = await on_service_error(request, error)
+    response = await HANDLERS[ServiceError](request, error)
     return response.status_code, dict(response.headers), orjson.loads(response.body)
 
 

@@ -56,6 +56,39 @@ async def test_a_request_in_flight_is_answered_before_the_server_stops() -> None
         assert (await asking).text == "hello"
 
 
+async def test_a_request_that_does_not_end_is_cut_off_when_the_grace_is_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.inbound.rest.server.STOP_GRACE_S", 0)
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    async def hangs(scope: Any, receive: Any, send: Any) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    server = HttpServer(hangs, address="127.0.0.1:0")
+    async with asyncio.timeout(5), asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(server.run())
+        asking = tasks.create_task(_failure_of(server.port))
+        await begun.wait()
+
+        serving.cancel()
+        await cancelled.wait()
+
+        assert await asking
+
+
+async def _failure_of(port: int) -> bool:
+    async with httpx.AsyncClient() as client:
+        try:
+            return (await client.get(f"http://127.0.0.1:{port}/")).status_code >= 500
+        except httpx.TransportError:
+            return True
+
+
 async def test_after_it_stopped_nothing_listens() -> None:
     server = HttpServer(hello, address="127.0.0.1:0")
     port = server.port
