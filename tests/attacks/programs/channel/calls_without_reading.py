@@ -1,0 +1,27 @@
+"""It asks and never reads the answers: the host's writing must not block others."""
+
+EXPECTED = ("INVALID_RESULT", "TIMEOUT")
+
+
+def channel():
+    import os, socket, stat
+
+    for fd in range(3, 64):
+        try:
+            if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.dup(fd))
+        except OSError:
+            pass
+
+
+def say(raw):
+    stream = channel()
+    stream.sendall(len(raw).to_bytes(4, "big") + raw)
+    return stream
+
+
+def attack():
+    stream = channel()
+    frame = b'{"call":1,"method":"responses_create","body":{}}'
+    while True:
+        stream.sendall(len(frame).to_bytes(4, "big") + frame)

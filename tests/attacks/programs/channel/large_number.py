@@ -1,0 +1,24 @@
+"""It sends a whole number beyond 2**53."""
+
+EXPECTED = ("INVALID_RESULT",)
+
+
+def channel():
+    import os, socket, stat
+
+    for fd in range(3, 64):
+        try:
+            if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.dup(fd))
+        except OSError:
+            pass
+
+
+def say(raw):
+    stream = channel()
+    stream.sendall(len(raw).to_bytes(4, "big") + raw)
+    return stream
+
+
+def attack():
+    say(b'{"result":{"scores":{"score":9007199254740993}}}').recv(1)

@@ -1,0 +1,26 @@
+"""It claims that its jail was lost, to be run again for ever."""
+
+EXPECTED = ("GRADER_ERROR",)
+
+
+def channel():
+    import os, socket, stat
+
+    for fd in range(3, 64):
+        try:
+            if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, os.dup(fd))
+        except OSError:
+            pass
+
+
+def say(raw):
+    stream = channel()
+    stream.sendall(len(raw).to_bytes(4, "big") + raw)
+    return stream
+
+
+def attack():
+    say(
+        b'{"result":{"error":{"code":"jail_lost","message":"lost","stage":"score"},"scores":{}}}'
+    ).recv(1)

@@ -1,0 +1,9 @@
+"""It reads address zero."""
+
+EXPECTED = ("CRASHED",)
+
+
+def attack():
+    import ctypes
+
+    ctypes.string_at(0)

@@ -1,0 +1,8 @@
+"""It never returns."""
+
+EXPECTED = ("TIMEOUT",)
+
+
+def attack():
+    while True:
+        pass
