@@ -15,6 +15,7 @@ from localstack.errors import LocalStackError
 from localstack.stack.folder import StackAlreadyUp
 from localstack.stack.foreground import StackStopped, running_stack
 from localstack.stack.options import StackOptions
+from servicekit.clock import utc_now
 
 
 def main() -> None:
@@ -34,12 +35,12 @@ def main() -> None:
     try:
         asyncio.run(_keep(options))
     except StackStopped:
-        sys.stderr.write("stopped\n")
+        _log("stopped")
     except StackAlreadyUp as error:
         _say({"already_up": error.pid, "state_dir": str(error.state_dir)})
         sys.exit(1)
     except LocalStackError as error:
-        sys.stderr.write(f"{error}\n")
+        _log(str(error))
         _say({"error": str(error)})
         sys.exit(1)
 
@@ -58,8 +59,7 @@ class _Voice:
         self._waited_for = True
 
     def progress(self, line: str) -> None:
-        sys.stderr.write(f"{line}\n")
-        sys.stderr.flush()
+        _log(line)
         if self._waited_for:
             _say({"progress": line})
 
@@ -69,6 +69,11 @@ class _Voice:
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, sys.stdout.fileno())
         os.close(silence)
+
+
+def _log(line: str) -> None:
+    sys.stderr.write(f"{utc_now():%Y-%m-%dT%H:%M:%SZ} {line}\n")
+    sys.stderr.flush()
 
 
 def _say(message: Mapping[str, object]) -> None:
