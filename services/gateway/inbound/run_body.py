@@ -108,11 +108,12 @@ def _task_problems(task_ids: object) -> Iterator[Problem]:
 def _repeated(location: tuple[str], entries: list[object], reason: str) -> Iterator[Problem]:
     seen: set[str] = set()
     for entry in entries:
+        if not isinstance(entry, str):
+            continue
         if entry in seen:
             yield Problem(location, reason, f"names {shown(entry)} more than once")
             return
-        if isinstance(entry, str):
-            seen.add(entry)
+        seen.add(entry)
 
 
 def _generation_problems(generation: object) -> Iterator[Problem]:
