@@ -51,9 +51,10 @@ _INSERT_NAMED = text(
     _INSERT.format(id=":id", subject=":subject", headers=":headers", payload=":payload")
 )
 _INSERT_NUMBERED = _INSERT.format(id="$1", subject="$2", headers="$3::text", payload="$4")
-_SELECT = (
-    "SELECT id, subject, headers, payload FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED"
-)
+_SELECT = """
+SELECT id, subject, headers, payload FROM outbox WHERE id <> ALL($2::uuid[])
+ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+"""
 _DELETE = "DELETE FROM outbox WHERE id = ANY($1::uuid[])"
 
 _log = logs.get_logger("pgstore.outbox")
@@ -106,6 +107,7 @@ class OutboxRelay:
         self._publish = publish
         self._wake = asyncio.Event()
         self._retry_s = 0.0
+        self._deferred: set[UUID] = set()  # failed, and not tried again before those behind them
 
     async def run(self) -> None:
         """Publish until cancelled; a receiver or a database that is away is waited for."""
@@ -124,26 +126,30 @@ class OutboxRelay:
         while True:
             self._wake.clear()
             batch = await self._publish_batch()
-            if batch.failure is not None:
+            if batch.failure is not None and batch.published == 0:
                 self._note_failure(batch.failure)
                 return
-            if self._retry_s:
+            if batch.published and self._retry_s:
                 _log.info("outbox_recovered", schema=self._database.schema)
                 self._retry_s = 0.0
             if batch.size < BATCH_MAX:
+                self._deferred.clear()
                 return
 
     async def _publish_batch(self) -> "_Batch":
         async with self._database.connection() as connection, connection.transaction():
-            rows = await connection.fetch(_SELECT, BATCH_MAX)
+            rows = await connection.fetch(_SELECT, BATCH_MAX, self._deferred)
             # Started in order, so one connection to the receiver also sends them in order.
             async with asyncio.TaskGroup() as tasks:
                 attempts = [tasks.create_task(self._attempt(row)) for row in rows]
             failures = [task.result() for task in attempts]
-            gone = [row["id"] for row, failed in zip(rows, failures, strict=True) if not failed]
+            failed = {row["id"] for row, error in zip(rows, failures, strict=True) if error}
+            gone = [row["id"] for row in rows if row["id"] not in failed]
             if gone:
                 await connection.execute(_DELETE, gone)
-        return _Batch(size=len(rows), failure=next(filter(None, failures), None))
+        self._deferred |= failed
+        failure = next(filter(None, failures), None)
+        return _Batch(size=len(rows), published=len(gone), failure=failure)
 
     async def _attempt(self, row: Mapping[str, Any]) -> Exception | None:
         message = OutboxMessage(
@@ -176,6 +182,7 @@ class OutboxRelay:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Batch:
     size: int
+    published: int
     failure: Exception | None
 
 

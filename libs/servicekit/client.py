@@ -16,6 +16,7 @@ from servicekit.interception import OPEN_SERVICES
 from servicekit.retrying import service_config
 from servicekit.server import MESSAGE_BYTES_MAX
 from servicekit.status import METADATA_BYTES_MAX
+from servicekit.tokens import require_strong
 
 UNARY_TIMEOUT_S = (
     60.0  # of a unary call that sets none; a stream without a timeout lives until it is closed
@@ -50,7 +51,11 @@ def open_channel(target: str, *, secret: bytes) -> grpc.aio.Channel:
 
     Calls carry the caller of `calling_as`, else the one being served. What fails raises
     RemoteError, also while a stream is read or written. Make it inside the running loop.
+
+    Raises:
+        ValueError: the secret has fewer than 32 bytes.
     """
+    require_strong(secret)
     options = (*_OPTIONS, ("grpc.service_config", service_config()))
     return _CallerChannel(grpc.aio.insecure_channel(target, options=options), secret)
 

@@ -54,6 +54,7 @@ class RpcServer:
 
     Raises:
         RuntimeError: the address is taken or cannot be bound.
+        ValueError: the secret has fewer than 32 bytes.
     """
 
     def __init__(

@@ -32,7 +32,7 @@ def sign(claims: Mapping[str, object], secret: bytes, *, lifetime_s: float, audi
     Raises:
         ValueError: the secret has fewer than 32 bytes.
     """
-    _require_strong(secret)
+    require_strong(secret)
     now = time.time()
     stamped = {**claims, "aud": audience, "iat": int(now), "exp": int(now + lifetime_s)}
     return jwt.encode(stamped, secret, algorithm=_ALGORITHM)
@@ -51,7 +51,7 @@ def verify(
         TokenInvalid: anything else is wrong with it.
         ValueError: the secret has fewer than 32 bytes.
     """
-    _require_strong(secret)
+    require_strong(secret)
     try:
         return jwt.decode(
             token,
@@ -67,6 +67,11 @@ def verify(
         raise TokenInvalid("the token is not valid") from error
 
 
-def _require_strong(secret: bytes) -> None:
+def require_strong(secret: bytes) -> None:
+    """Refuse a secret that is too short to sign with.
+
+    Raises:
+        ValueError: it has fewer than 32 bytes.
+    """
     if len(secret) < SECRET_MIN_BYTES:
         raise ValueError(f"a signing secret needs at least {SECRET_MIN_BYTES} bytes")

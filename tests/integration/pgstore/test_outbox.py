@@ -186,6 +186,24 @@ async def test_one_message_that_fails_does_not_hold_the_others(
     assert {message.subject for message in receiver.messages} == {"subject.0", "subject.2"}
 
 
+async def test_messages_that_always_fail_do_not_hold_those_behind_them(
+    database: Database, receiver: Receiver
+) -> None:
+    await write(database, 250)
+
+    async def publish(message: OutboxMessage) -> None:
+        if int(message.subject.removeprefix("subject.")) < 220:
+            raise ConnectionError
+        await receiver.publish(message)
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(OutboxRelay(database, publish).run())
+        await receiver.until(messages=30)
+        running.cancel()
+
+    assert len(receiver.messages) == 30
+
+
 async def test_a_relay_that_dies_before_it_deletes_sends_the_same_id_again(
     database: Database, receiver: Receiver
 ) -> None:

@@ -8,6 +8,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from integration.servicekit.serving import PATIENCE_S, SECRET, Files, Served, serving
 from proctor.files.v1 import file_service_pb2 as files_pb
+from servicekit.client import open_channel
 from servicekit.errors import Kind, RemoteError
 from servicekit.server import RpcServer
 
@@ -101,6 +102,13 @@ async def test_a_second_server_on_the_same_port_is_refused() -> None:
     async with serving(Files()) as served:
         with pytest.raises(RuntimeError, match="bind"):
             RpcServer(address=f"127.0.0.1:{served.server.port}", secret=SECRET, services=[])
+
+
+async def test_a_weak_secret_stops_the_start() -> None:
+    with pytest.raises(ValueError, match="32 bytes"):
+        RpcServer(address="127.0.0.1:0", secret=b"short", services=[])
+    with pytest.raises(ValueError, match="32 bytes"):
+        open_channel("127.0.0.1:1", secret=b"short")
 
 
 async def test_reflection_lists_the_services() -> None:
