@@ -58,6 +58,8 @@ class LeaseKeeper:
                 await self._renew()
             except (ServiceError, TimeoutError) as error:
                 _log.warning("leases_not_renewed", leases=len(self._held), error=repr(error))
+            except Exception:  # noqa: BLE001 -- without renewals all work here would be lost
+                _log.exception("leases_not_renewed", leases=len(self._held))
 
     @asynccontextmanager
     async def holding(self, lease: Lease, share: Share | None = None) -> AsyncIterator[HeldLease]:

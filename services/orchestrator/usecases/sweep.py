@@ -24,6 +24,8 @@ class Sweeper:
             except ServiceError as error:
                 # After Postgres was away workers renew their leases before we call them abandoned.
                 _log.warning("sweep_failed", error=repr(error))
+            except Exception:  # noqa: BLE001 -- a sweep is as good as the next one
+                _log.exception("sweep_failed")
             else:
                 if found:
                     _log.info("work_redispatched", pieces=found)

@@ -8,20 +8,18 @@ from orchestrator.domain.sharding import Share
 from orchestrator.domain.work import Lease, RunStep
 from orchestrator.outbound.postgres import messages
 from orchestrator.outbound.postgres.dispatch import advance
-from pgstore.database import Database, RawConnection
+from pgstore.database import Database
 
-_RENEW_SHARDS = """
-UPDATE shards h SET lease_until = now() + $1, state = 'leased'
-FROM unnest($2::text[], $3::int[], $4::bigint[]) AS l(run_id, shard_no, epoch)
-WHERE h.run_id = l.run_id AND h.shard_no = l.shard_no AND h.epoch = l.epoch
-  AND h.state IN ('dispatched', 'leased')
-RETURNING h.run_id, h.shard_no, h.epoch, h.generation_share, h.grader_share
+# One row a statement: whoever ends a shard locks several in an order of its own.
+_RENEW_SHARD = """
+UPDATE shards SET lease_until = now() + $4, state = 'leased'
+WHERE run_id = $1 AND shard_no = $2 AND epoch = $3 AND state IN ('dispatched', 'leased')
+RETURNING generation_share, grader_share
 """
-_RENEW_RUNS = """
-UPDATE runs r SET lease_until = now() + $1
-FROM unnest($2::text[], $3::bigint[]) AS l(run_id, epoch)
-WHERE r.run_id = l.run_id AND r.epoch = l.epoch AND r.deleted_at IS NULL
-RETURNING r.run_id, r.epoch
+_RENEW_RUN = """
+UPDATE runs SET lease_until = now() + $3
+WHERE run_id = $1 AND epoch = $2 AND deleted_at IS NULL
+RETURNING 1
 """
 _RELEASE_SHARD = """
 UPDATE shards SET state = 'dispatched', lease_until = NULL, dispatched_at = now(), dispatches = 1,
@@ -92,8 +90,16 @@ class PostgresLeases:
         """Extend leases; those missing from the answer are lost. A shard's comes with its share."""
         renewed: dict[Lease, Share | None] = {}
         async with self._database.connection() as connection:
-            renewed |= await self._renew_shards(connection, leases)
-            renewed |= await self._renew_runs(connection, leases)
+            for lease in leases:
+                share, run_id, epoch = None, lease.run_id, lease.epoch
+                if lease.shard_no is None:
+                    row = await connection.fetchrow(_RENEW_RUN, run_id, epoch, self._lease)
+                else:
+                    held = (run_id, lease.shard_no, epoch)
+                    row = await connection.fetchrow(_RENEW_SHARD, *held, self._lease)
+                    share = Share(generation=row[0], grader=row[1]) if row else None
+                if row is not None:
+                    renewed[lease] = share
         return renewed
 
     async def release(self, lease: Lease, *, mishap: bool) -> int:
@@ -126,32 +132,6 @@ class PostgresLeases:
                 for row in stranded:
                     await advance(connection, row["run_id"], RunState(row["state"]))
         return len(shards) + len(runs) + len(stranded)
-
-    async def _renew_shards(
-        self, connection: RawConnection, leases: Collection[Lease]
-    ) -> dict[Lease, Share | None]:
-        held = [(le.run_id, le.shard_no, le.epoch) for le in leases if le.shard_no is not None]
-        if not held:
-            return {}
-        columns = [list(column) for column in zip(*held, strict=True)]
-        return {
-            Lease(run_id=row["run_id"], shard_no=row["shard_no"], epoch=row["epoch"]): Share(
-                generation=row["generation_share"], grader=row["grader_share"]
-            )
-            for row in await connection.fetch(_RENEW_SHARDS, self._lease, *columns)
-        }
-
-    async def _renew_runs(
-        self, connection: RawConnection, leases: Collection[Lease]
-    ) -> dict[Lease, Share | None]:
-        held = [(lease.run_id, lease.epoch) for lease in leases if lease.shard_no is None]
-        if not held:
-            return {}
-        columns = [list(column) for column in zip(*held, strict=True)]
-        return {
-            Lease(run_id=row["run_id"], shard_no=None, epoch=row["epoch"]): None
-            for row in await connection.fetch(_RENEW_RUNS, self._lease, *columns)
-        }
 
 
 def _step(state: RunState) -> RunStep:
