@@ -95,7 +95,7 @@ def tail(path: Path) -> str:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - LOG_TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()
-        return "\n".join(lines[1:] if size > LOG_TAIL_BYTES else lines)
+        return "\n".join((lines[1:] or lines) if size > LOG_TAIL_BYTES else lines)
     return ""
 
 

@@ -1,0 +1,71 @@
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from localstack.errors import StartError
+from localstack.processes import Process, is_alive, tail, until_gone
+
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); "
+
+
+async def until_logged(process: Process, text: str) -> None:
+    async with asyncio.timeout(20):
+        while text not in tail(process.log_path):
+            await asyncio.sleep(0)
+
+
+async def spawned(folder: Path, program: str, **environment: str) -> Process:
+    return await Process.spawn(
+        [sys.executable, "-c", program], log_path=folder / "a.log", env=environment
+    )
+
+
+async def test_a_process_that_does_not_listen_is_killed_with_its_children(tmp_path: Path) -> None:
+    program = "import subprocess; c = subprocess.Popen(['/bin/sleep', '600']); print(c.pid); "
+    process = await spawned(tmp_path, program + DEAF + "signal.pause()")
+    await until_logged(process, "deaf")
+    child = int(tail(process.log_path).split()[0])
+
+    await process.stop(signal.SIGTERM, grace_s=0.1)
+
+    assert process.exit_code == -signal.SIGKILL
+    async with asyncio.timeout(10):
+        await until_gone(child)
+
+
+async def test_a_child_gets_exactly_the_environment_it_is_given(tmp_path: Path) -> None:
+    process = await spawned(tmp_path, "import os; print(sorted(os.environ))", LC_ALL="C", A="1")
+
+    await process.wait()
+
+    assert tail(process.log_path) == "['A', 'LC_ALL']"
+
+
+async def test_a_failure_shows_the_end_of_the_log(tmp_path: Path) -> None:
+    process = await spawned(tmp_path, "print('x' * 9000, flush=True); raise SystemExit('the reason')")
+    await process.wait()
+
+    with pytest.raises(StartError, match=r"the thing ended with exit code 1") as failure:
+        raise process.failure("the thing")
+
+    assert str(failure.value).endswith("the reason")
+    assert len(str(failure.value)) < 5_000
+
+
+async def test_a_zombie_is_not_alive(tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec("/bin/sleep", "600")
+    assert is_alive(process.pid)
+
+    process.kill()
+    await until_gone(process.pid)
+
+    assert not is_alive(process.pid)
+    await process.wait()
+    await until_gone(process.pid)
+
+
+def test_a_log_that_is_not_there_ends_with_nothing(tmp_path: Path) -> None:
+    assert tail(tmp_path / "none") == ""
