@@ -10,7 +10,7 @@ from gateway.domain.scopes import Scope
 from gateway.inbound.download import FileDownload
 from gateway.inbound.resources.files import FileDeleted, FileList, FileObject, file_object
 from gateway.inbound.rest.access import Access, CurrentCaller
-from gateway.inbound.rest.asking import ask
+from gateway.inbound.rest.asking import ask, while_connected
 from gateway.inbound.rest.bodies import BodyTimeout
 from gateway.inbound.rest.multipart import boundary_of, read_parts
 from gateway.inbound.rest.operations import Operation, router_of
@@ -130,11 +130,12 @@ class FileRoutes:
         grader is checked when a manifest names it.
         """
         boundary = boundary_of(request.headers.get("content-type", ""))
-        parts = read_parts(self._chunks(request), boundary)
+        body_read = asyncio.Event()
+        parts = read_parts(self._chunks(request, body_read), boundary)
+        messages = upload_messages(parts, bytes_max=self._upload_bytes_max)
         with calling_as(caller):
-            stored = await self._files.UploadFile(
-                upload_messages(parts, bytes_max=self._upload_bytes_max), timeout=TRANSFER_S
-            )
+            storing = self._files.UploadFile(messages, timeout=TRANSFER_S)
+        stored = await while_connected(request, storing, body_read)
         return file_object(stored.file)
 
     async def list_files(
@@ -181,7 +182,7 @@ class FileRoutes:
         await ask(caller, self._files.DeleteFile, pb.DeleteFileRequest(file_id=file_id))
         return FileDeleted(id=file_id)
 
-    async def _chunks(self, request: Request) -> AsyncIterator[bytes]:
+    async def _chunks(self, request: Request, body_read: asyncio.Event) -> AsyncIterator[bytes]:
         bytes_max = self._upload_bytes_max + FORM_OVERHEAD_BYTES_MAX
         declared = request.headers.get("content-length", "")
         if declared.isdecimal() and int(declared[:20]) > bytes_max:
@@ -193,6 +194,7 @@ class FileRoutes:
             if received > bytes_max:
                 raise FileTooLarge(self._upload_bytes_max)
             yield chunk
+        body_read.set()
 
 
 async def _next_chunk(stream: AsyncIterator[bytes]) -> bytes:

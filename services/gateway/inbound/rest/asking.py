@@ -1,6 +1,7 @@
 """Asking another service on behalf of a caller: one place for identity, deadline and hang-ups."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import TypeVar
 
 import grpc.aio
@@ -49,26 +50,40 @@ async def ask_while_connected(
         RemoteError: the service refused or could not be reached.
         ClientDisconnect: the client hung up first.
     """
+    body_read = asyncio.Event()
+    body_read.set()
+    return await while_connected(request, ask(caller, rpc, question, timeout_s=WRITE_S), body_read)
+
+
+async def while_connected(
+    request: Request, answer: Awaitable[Answer], body_read: asyncio.Event
+) -> Answer:
+    """The answer, awaited for as long as the client is there.
+
+    Args:
+        request: What the client asked.
+        answer: Cancelled when the client hangs up.
+        body_read: Set when the request's body was read; nobody else may listen to the client then.
+
+    Raises:
+        ClientDisconnect: the client hung up first.
+    """
     async with asyncio.TaskGroup() as tasks:
-        asking = tasks.create_task(_outcome(caller, rpc, question))
-        hang_up = tasks.create_task(_cancel_on_hang_up(request, asking))
-        answer = await _settled(asking)
+        asking = tasks.create_task(_outcome(answer))
+        hang_up = tasks.create_task(_cancel_on_hang_up(request, asking, body_read))
+        outcome = await _settled(asking)
         hang_up.cancel()
-    if answer is None:
+    if outcome is None:
         raise ClientDisconnect
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
-async def _outcome(
-    caller: Caller,
-    rpc: grpc.aio.UnaryUnaryMultiCallable[Question, Answer],
-    question: Question,
-) -> Answer | Exception:
+async def _outcome(answer: Awaitable[Answer]) -> Answer | Exception:
     # Returned, not raised: a task group would wrap it, and callers want the error itself.
     try:
-        return await ask(caller, rpc, question, timeout_s=WRITE_S)
+        return await answer
     except Exception as error:  # noqa: BLE001 -- raised again by the caller
         return error
 
@@ -78,7 +93,10 @@ async def _settled(asking: asyncio.Task[Answer | Exception]) -> Answer | Excepti
     return None if asking.cancelled() else asking.result()
 
 
-async def _cancel_on_hang_up(request: Request, asking: asyncio.Task[Answer | Exception]) -> None:
+async def _cancel_on_hang_up(
+    request: Request, asking: asyncio.Task[Answer | Exception], body_read: asyncio.Event
+) -> None:
+    await body_read.wait()
     while (await request.receive())["type"] != "http.disconnect":
         pass
     asking.cancel()

@@ -32,6 +32,8 @@ class FakeFiles(FileServiceServicer):
         self.callers: list[Caller] = []
         self.upload_begun = asyncio.Event()
         self.upload_ended = asyncio.Event()
+        self.hold: asyncio.Event | None = None
+        self.held = asyncio.Event()
         self.largest_chunk = 0
         self.trouble: ServiceError | None = None
         self._stored: dict[tuple[str, str], tuple[file_pb2.File, bytes]] = {}
@@ -61,6 +63,9 @@ class FakeFiles(FileServiceServicer):
                     self.largest_chunk = max(self.largest_chunk, len(message.chunk))
                 case "end":
                     ended = message.end.size_bytes == len(content)
+        if self.hold:
+            self.held.set()
+            await self.hold.wait()
         if not ended:
             raise UploadIncomplete("the upload has no end")
         file = file_pb2.File(

@@ -1,6 +1,6 @@
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -236,47 +236,68 @@ async def test_the_services_refusal_of_an_upload_comes_through(
     assert answer.json()["error"]["reason"] == "store_full"
 
 
-async def test_a_client_that_hangs_up_leaves_nothing_behind(house: House) -> None:
-    key = await house.key()
-    whole = field("purpose", "evals") + file(b"x" * CHUNK_BYTES * 2)
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+async def upload_over(house: House, receive: Receive) -> int:
+    """Upload over a connection of which the test plays the client; the status of the answer."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": f"{BASE}/files",
+        "raw_path": f"{BASE}/files".encode(),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [
+            (b"authorization", f"Bearer {await house.key()}".encode()),
+            (b"content-type", FORM_HEADERS["content-type"].encode()),
+        ],
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("t", 80),
+        "client": ("c", 1),
+    }
+    async with asyncio.timeout(5):
+        await house.app(scope, receive, send)
+        await house.files.upload_ended.wait()
+    status: int = sent[0]["status"]
+    return status
+
+
+async def test_a_client_that_hangs_up_in_the_middle_leaves_nothing_behind(house: House) -> None:
+    half = field("purpose", "evals") + file(b"x" * CHUNK_BYTES * 2)
     messages: list[dict[str, Any]] = [
-        {"type": "http.request", "body": whole, "more_body": True},
+        {"type": "http.request", "body": half, "more_body": True},
         {"type": "http.disconnect"},
     ]
 
     async def receive() -> dict[str, Any]:
         return messages.pop(0)
 
-    sent: list[dict[str, Any]] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    async with asyncio.timeout(5):
-        await house.app(
-            {
-                "type": "http",
-                "method": "POST",
-                "path": f"{BASE}/files",
-                "raw_path": f"{BASE}/files".encode(),
-                "root_path": "",
-                "query_string": b"",
-                "headers": [
-                    (b"authorization", f"Bearer {key}".encode()),
-                    (b"content-type", FORM_HEADERS["content-type"].encode()),
-                ],
-                "http_version": "1.1",
-                "scheme": "http",
-                "server": ("t", 80),
-                "client": ("c", 1),
-            },
-            receive,
-            send,
-        )
-
-    assert house.files.upload_begun.is_set()
+    assert await upload_over(house, receive) == 499
     assert house.files.stored == []
-    assert sent[0]["status"] == 499
+
+
+async def test_a_client_that_hangs_up_before_the_answer_leaves_nothing_behind(
+    house: House,
+) -> None:
+    house.files.hold = asyncio.Event()
+    whole = field("purpose", "evals") + file(b"x") + END
+    messages = [{"type": "http.request", "body": whole, "more_body": False}]
+
+    async def receive() -> dict[str, Any]:
+        if messages:
+            return messages.pop()
+        await house.files.held.wait()
+        return {"type": "http.disconnect"}
+
+    assert await upload_over(house, receive) == 499
+    assert house.files.stored == []
 
 
 async def test_files_are_listed_by_purpose_order_and_content(client: httpx.AsyncClient) -> None:
