@@ -3,9 +3,7 @@
 from grader.app import build
 from grader.settings import Settings
 from servicekit.lifecycle import run_service
-from servicekit.logs import configure_logs, get_logger
-
-_log = get_logger(__name__)
+from servicekit.logs import configure_logs
 
 
 def main() -> None:

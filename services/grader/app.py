@@ -11,9 +11,10 @@ from grader.domain.model_calls import CallModel
 from grader.inbound.sandbox_rpc import SandboxRpc
 from grader.jail.cgroups import probe_cgroups
 from grader.jail.config import JailSetup, write_config
+from grader.jail.libraries import LibraryMissing
 from grader.jail.pool import Pool, PoolLimits
-from grader.jail.root import build_root
-from grader.jail.selftest import self_test
+from grader.jail.root import RootUnusable, build_root
+from grader.jail.selftest import SelfTestFailed, self_test
 from grader.jail.slots import CpuSlots
 from grader.jail.uids import Uids
 from grader.outbound.bridge import Bridge
@@ -43,10 +44,8 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
     """
     secret = settings.internal_secret.get_secret_value().encode()
     memory_bytes = settings.execution_memory_bytes
-    setup = await asyncio.to_thread(jail_setup, settings)
     uids = Uids(first=settings.jail_uid_first, count=settings.jails_max + 1)
-    await self_test(setup, uids, memory_bytes=memory_bytes)
-    _log.info("self_test_passed", cgroups=setup.cgroups is not None, root=str(setup.config))
+    setup = await _tried_setup(settings, uids)
     slots = CpuSlots(settings.cpu_slots)
     limits = PoolLimits(
         jails_max=settings.jails_max,
@@ -87,6 +86,17 @@ def jail_setup(settings: Settings) -> JailSetup:
         memory_bytes=settings.jail_memory_bytes,
         cgroups=probe_cgroups() if settings.cgroups == "auto" else None,
     )
+
+
+async def _tried_setup(settings: Settings, uids: Uids) -> JailSetup:
+    try:
+        setup = await asyncio.to_thread(jail_setup, settings)
+        await self_test(setup, uids, memory_bytes=settings.execution_memory_bytes)
+    except (SelfTestFailed, RootUnusable, LibraryMissing) as error:
+        _log.error("jails_do_not_work", reason=str(error))
+        raise
+    _log.info("self_test_passed", cgroups=setup.cgroups is not None, config=str(setup.config))
+    return setup
 
 
 @asynccontextmanager

@@ -82,7 +82,7 @@ async def execute(jail: Jail, order: Order, converse: Converse[Result]) -> Execu
         failure = said.failure
         if child.cause is not None:
             failure = failure_of(child.cause, ending, order.limits, said.detail)
-        stdout, stderr = child.printed() if failure is not None else ("", "")
+        stdout, stderr = child.printed()
     finally:
         child.close()
     return Executed(
