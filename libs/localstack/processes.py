@@ -34,19 +34,25 @@ class Process:
 
         When the thread that calls this ends, however it ends, the kernel sends the child
         `parent_death_signal`; with None the child outlives us.
+
+        Raises:
+            StartError: it cannot be started at all, for one that `cwd` is gone.
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
-        with log_path.open("ab") as log:
-            process = await asyncio.create_subprocess_exec(
-                *_leash(parent_death_signal),
-                *argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=dict(env),
-                cwd=cwd,
-                start_new_session=True,
-            )
+        try:
+            with log_path.open("ab") as log:
+                process = await asyncio.create_subprocess_exec(
+                    *_leash(parent_death_signal),
+                    *argv,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=dict(env),
+                    cwd=cwd,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise StartError(f"cannot start {argv[0]}: {error}") from error
         return cls(process, log_path=log_path)
 
     @property

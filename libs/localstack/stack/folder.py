@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 from localstack.errors import LocalStackError
 from localstack.ports import free_port, is_free
 from localstack.secrets import secret_from, write_private
+
+LOCK_ATTEMPTS = 10
+LOCK_PAUSE_S = 0.02
 
 
 class StackAlreadyUp(LocalStackError):
@@ -84,7 +88,7 @@ class StateFolder:
         """
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            if not _locks(descriptor):
+            if not _locks_soon(descriptor):
                 raise StackAlreadyUp(self.path, _pid_in(descriptor))
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
@@ -102,6 +106,15 @@ class StateFolder:
             return None if _locks(descriptor) else _pid_in(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _locks_soon(descriptor: int) -> bool:
+    # `holder` of another process looks by locking, for a moment.
+    for _ in range(LOCK_ATTEMPTS):
+        if _locks(descriptor):
+            return True
+        time.sleep(LOCK_PAUSE_S)
+    return False
 
 
 def _locks(descriptor: int) -> bool:

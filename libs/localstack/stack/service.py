@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import grpc
 import httpx
@@ -27,7 +28,8 @@ class Service:
 
     Args:
         name: package and log file.
-        folder: its working folder is the state folder.
+        folder: has its log.
+        cwd: its working folder.
         environment: everything it is told.
         rpc_address: where its gRPC health service will answer.
         ready_url: what must answer with success besides; empty for nothing.
@@ -38,12 +40,14 @@ class Service:
         name: str,
         *,
         folder: StateFolder,
+        cwd: Path,
         environment: Mapping[str, str],
         rpc_address: str,
         ready_url: str = "",
     ) -> None:
         self.name = name
         self._folder = folder
+        self._cwd = cwd
         self._environment = environment
         self._rpc_address = rpc_address
         self._ready_url = ready_url
@@ -70,7 +74,7 @@ class Service:
             [sys.executable, "-P", "-m", self.name],
             log_path=self._folder.logs / f"{self.name}.log",
             env=self._environment,
-            cwd=self._folder.path,
+            cwd=self._cwd,
         )
         self._process = process
         try:

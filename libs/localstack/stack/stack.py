@@ -55,11 +55,19 @@ class Stack:
         nats = NatsServer(self._folder.path, port=ports["nats"])
         stores: dict[str, Part] = {"postgres": postgres, "nats": nats}
         if routes.needs_local_model:
-            stores["model"] = self._model(routes, ports["model"])
+            stores["model"] = ModelServer(
+                self._folder.path, port=ports["model"], embeddings=routes.needs_local_embeddings
+            )
         await self._start(stores)
         dsns = await prepare_database(postgres, self._folder)
-        services = self._services(ports, dsns, nats.url, self._models_file(routes, ports["model"]))
-        await self._start(services)
+        addresses = Addresses(
+            http=loopback(ports["http"]),
+            rpc={name: loopback(ports[name]) for name in SERVICES},
+            dsns=dsns,
+            nats_url=nats.url,
+            models_file=self._models_file(routes, ports["model"]),
+        )
+        await self._start(self._services(addresses, routes))
         self._description = StackDescription(
             base_url=f"http://{LOOPBACK}:{ports['http']}",
             api_key=await first_key(self._folder, dsns["gateway"]),
@@ -113,36 +121,22 @@ class Stack:
         await _all_started(keepers)
         note_processes(self._folder, self._pids())
 
-    def _model(self, routes: ModelRoutes, port: int) -> ModelServer:
-        embeddings = routes.needs_local_embeddings
-        return ModelServer(self._folder.path, port=port, embeddings=embeddings)
-
     def _models_file(self, routes: ModelRoutes, port: int) -> str:
         if not routes.needs_local_model:
             return str(routes.path)
         write_private(self._folder.models_file, routes.with_local_model(f"http://{loopback(port)}"))
         return str(self._folder.models_file)
 
-    def _services(
-        self, ports: Mapping[str, int], dsns: Mapping[str, str], nats_url: str, models_file: str
-    ) -> dict[str, Part]:
-        addresses = Addresses(
-            http=loopback(ports["http"]),
-            rpc={name: loopback(ports[name]) for name in SERVICES},
-            dsns=dsns,
-            nats_url=nats_url,
-            models_file=models_file,
-        )
-        variables = read_model_routes(self._options.models_file).key_variables
-        environments = service_environments(
-            self._folder,
-            addresses,
-            outside=for_the_gateway(self._options.environment, variables),
-        )
+    def _services(self, addresses: Addresses, routes: ModelRoutes) -> dict[str, Part]:
+        outside = for_the_gateway(self._options.environment, routes.key_variables)
+        models_folder = routes.path.parent if self._options.models_file else self._folder.path
+        environments = service_environments(self._folder, addresses, outside=outside)
         return {
             name: Service(
                 name,
                 folder=self._folder,
+                # A path of a key file is meant as seen from the models file that names it.
+                cwd=models_folder if name == "gateway" else self._folder.path,
                 environment=environments[name],
                 rpc_address=addresses.rpc[name],
                 ready_url=f"http://{addresses.http}/readyz" if name == "gateway" else "",

@@ -45,7 +45,8 @@ async def test_a_child_gets_exactly_the_environment_it_is_given(tmp_path: Path) 
 
 
 async def test_a_failure_shows_the_end_of_the_log(tmp_path: Path) -> None:
-    process = await spawned(tmp_path, "print('x' * 9000, flush=True); raise SystemExit('the reason')")
+    program = "print('x' * 9000, flush=True); raise SystemExit('the reason')"
+    process = await spawned(tmp_path, program)
     await process.wait()
 
     with pytest.raises(StartError, match=r"the thing ended with exit code 1") as failure:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from importer.domain.dataset import DatasetRaced, DatasetSource, Rows
 from importer.domain.file import File, Owner
-from importer.domain.lookup import Listing
+from importer.domain.lookup import InvalidCursor, Listing
 from importer.domain.upload import FileIdTaken, UploadRaced
 from importer.ports import BlobCheck, BlobRemoval, FilePage
 
@@ -38,7 +38,21 @@ class FakeTables:
         return [file for file in found if file and file.owner == owner]
 
     async def page(self, owner: Owner, listing: Listing) -> FilePage:
-        raise NotImplementedError
+        files = sorted(
+            (file for file in self.files.values() if file.owner == owner),
+            key=lambda file: (file.created_at, file.id),
+            reverse=not listing.ascending,
+        )
+        if listing.after_id:
+            ids = [file.id for file in files]
+            if listing.after_id not in ids:
+                raise InvalidCursor("unknown")
+            files = files[ids.index(listing.after_id) + 1 :]
+        if listing.purpose:
+            files = [file for file in files if file.purpose is listing.purpose]
+        if listing.sha256:
+            files = [file for file in files if file.sha256 == listing.sha256]
+        return FilePage(files[: listing.limit], has_more=len(files) > listing.limit)
 
     async def remove(self, owner: Owner, file_id: str) -> File | None:
         if not await self.find(owner, [file_id]):
