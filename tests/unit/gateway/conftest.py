@@ -2,8 +2,13 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from hypothesis import settings
 
 from unit.gateway.backend.house import House, open_house
+
+# How long an example takes says nothing on a machine that others use, too.
+settings.register_profile("shared_machine", deadline=None)
+settings.load_profile("shared_machine")
 
 
 @pytest.fixture
