@@ -14,6 +14,7 @@ PREFIX = "/api/v1/llm"
 
 # Uploads and large pages may take long; a server that says nothing for a minute is gone.
 _TIMEOUT = httpx.Timeout(60, connect=5)
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _RETRY_STATUSES = frozenset({429, 502, 503, 504})
 
 Params = Mapping[str, str | int | float | bool | None]
@@ -43,8 +44,7 @@ class Api:
         pause_s: float = 0.5,
     ) -> None:
         self.base_url = base_url.rstrip("/").removesuffix(PREFIX)
-        if not self.base_url.startswith(("http://", "https://")):
-            raise CliError(f"{base_url} is not an http or https address.")
+        host = _host_of(self.base_url)
         self._patience_s = patience_s
         self._pause_s = pause_s
         self._client = httpx.AsyncClient(
@@ -52,6 +52,8 @@ class Api:
             headers={"Authorization": f"Bearer {api_key}"},
             transport=transport,
             timeout=_TIMEOUT,
+            # The environment may name a proxy, which knows nothing of this machine's loopback.
+            trust_env=host not in _LOOPBACK,
         )
 
     async def __aenter__(self) -> Self:
@@ -136,8 +138,6 @@ class Api:
             response = await self._client.request(
                 method, path, params=params, json=json, data=data, files=files
             )
-        except httpx.InvalidURL as error:
-            raise CliError(f"{self.base_url} is not an address: {error}.") from error
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
         if response.is_error:
@@ -162,6 +162,16 @@ class Api:
         return Unreachable(f"The connection to {self.base_url} broke: {error or type(error)}.")
 
 
+def _host_of(base_url: str) -> str:
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise CliError(f"{base_url} is not an address: {error}.") from error
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise CliError(f"{base_url} is not an http or https address.")
+    return url.host
+
+
 def _present(params: Params | None) -> dict[str, str | int | float | bool]:
     return {key: value for key, value in (params or {}).items() if value is not None}
 
@@ -174,7 +184,7 @@ def _refusal(response: httpx.Response) -> ApiError:
         return ApiError(f"The server answered with status {status}.", status=status)
     if isinstance(error, str):
         return ApiError(error, status=status)
-    problems = [problem.message for problem in error.details or ()]
+    problems = [problem.sentence for problem in error.details or ()]
     return ApiError(
         f"{error.message} [{status} {error.reason}]",
         status=status,

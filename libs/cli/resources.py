@@ -154,6 +154,12 @@ class Problem(Resource):
     """One of several problems of a request."""
 
     message: str
+    path: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The message with its place, once."""
+        return self.message if self.path in self.message else f"{self.path}: {self.message}"
 
 
 class RefusalError(Resource):

@@ -2,18 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from cli.api import Api
 from cli.errors import CliError, Interrupted
-from cli.resources import JsonObject
-from cli.stack import local_address
+from localstack.errors import LocalStackError
+from localstack.stack.description import read_description
+from localstack.stack.foreground import StackStopped
+from localstack.stack.options import DEFAULT_STATE_DIR
 
 # A table in a pipe has no window to fit into; ids must not be cut.
 _PIPE_COLUMNS = 200
@@ -44,7 +47,7 @@ class Session:
 
     base_url: str | None = None
     api_key: str | None = None
-    state_dir: Path = Path(".proctor")
+    state_dir: Path = DEFAULT_STATE_DIR
     transport: httpx.AsyncBaseTransport | None = None
     poll_s: float = 0.5
     out: Console = field(default_factory=lambda: _console(stderr=False))
@@ -66,20 +69,34 @@ class Session:
         )
 
     def run(self, work: Coroutine[None, None, None], *, interrupted: str = "Interrupted.") -> None:
-        """Run a command's coroutine; Ctrl-C cancels it and ends with the sentence `interrupted`."""
+        """Run a command's coroutine; Ctrl-C cancels it and ends with the sentence `interrupted`.
+
+        Raises:
+            CliError: the command could not do what was asked.
+            StackStopped: somebody else stopped the stack that the command kept.
+        """
         try:
             asyncio.run(work)
         except KeyboardInterrupt:
             raise Interrupted(interrupted) from None
+        except StackStopped:
+            raise
+        except LocalStackError as error:
+            sentence, *details = str(error).splitlines()
+            raise CliError(sentence, details=details) from None
 
-    def print_json(self, value: JsonObject) -> None:
+    def say(self, line: str) -> None:
+        """Tell the person what happens, beside the results."""
+        self.err.print(Text(line, style="dim"))
+
+    def print_json(self, value: Mapping[str, object]) -> None:
         """Print one JSON object on one line of the output."""
         print(json.dumps(value, ensure_ascii=False), file=self.out.file)
 
     def _address(self) -> tuple[str, str]:
         if self.base_url and self.api_key:
             return self.base_url, self.api_key
-        local = local_address(self.state_dir)
+        local = read_description(self.state_dir)
         if local is None and self.base_url is None:
             raise CliError(
                 f"No stack runs in {self.state_dir}: start one with `proctor up`, or name a server "

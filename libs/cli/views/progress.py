@@ -94,8 +94,8 @@ class _Lines:
         if (run.status, step) == self._last:
             return
         self._last = (run.status, step)
-        line = f"{run.status}: {counts.ended} of {counts.total} samples, {counts.failed} failed"
-        self._console.print(line, markup=False)
+        samples = f": {counts.ended} of {counts.total} samples, {counts.failed} failed"
+        self._console.print(run.status + (samples if counts.total else ""), markup=False)
 
     def close(self) -> None:
         """Nothing to tidy up."""

@@ -106,3 +106,22 @@ async def test_a_broken_connection_is_a_sentence(error: httpx.HTTPError, sentenc
     async with answering(fail) as api:
         with pytest.raises(Unreachable, match=sentence):
             await api.get("/files")
+
+
+async def test_each_problem_of_a_refusal_is_told_with_its_place_once() -> None:
+    problems = [
+        {"path": "manifest.tasks[0]", "message": "manifest.tasks[0] is bad."},
+        {"path": "manifest.tasks[1].grader", "message": "line 1: invalid syntax"},
+        {"message": "and one without a place"},
+    ]
+    body = {"error": {"message": "bad", "reason": "invalid_manifest", "details": problems}}
+
+    async with answering(lambda _: httpx.Response(400, json=body)) as api:
+        with pytest.raises(ApiError) as caught:
+            await api.post("/evals/suites", {})
+
+    assert caught.value.details == (
+        "manifest.tasks[0] is bad.",
+        "manifest.tasks[1].grader: line 1: invalid syntax",
+        "and one without a place",
+    )

@@ -1,6 +1,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from unit.cli.terminal import Terminal
 
 
@@ -44,3 +46,13 @@ def test_a_file_is_shown_downloaded_and_deleted(terminal: Terminal, tmp_path: Pa
     assert target.read_bytes() == b"a,b\n"
     assert terminal.run("files", "delete", "file_0") == 0
     assert terminal.run("files", "get", "file_0") == 1
+
+
+def test_content_goes_to_the_output_as_it_is(
+    terminal: Terminal, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    terminal.fake.add_file("rows.csv", b"\xff\x00")
+
+    assert terminal.run("files", "get", "file_0", "-o", "-") == 0
+
+    assert capsysbinary.readouterr().out == b"\xff\x00"
