@@ -11,6 +11,7 @@ from grader.domain.model_calls import CallModel
 from grader.inbound.sandbox_rpc import SandboxRpc
 from grader.jail.cgroups import probe_cgroups
 from grader.jail.config import JailSetup, write_config
+from grader.jail.kept_roots import in_use, remove_unused
 from grader.jail.libraries import LibraryMissing
 from grader.jail.pool import Pool, PoolLimits
 from grader.jail.root import RootUnusable, build_root
@@ -43,34 +44,39 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
             serve.
     """
     secret = settings.internal_secret.get_secret_value().encode()
-    memory_bytes = settings.execution_memory_bytes
     uids = Uids(first=settings.jail_uid_first, count=settings.jails_max + 1)
     setup = await _tried_setup(settings, uids)
-    slots = CpuSlots(settings.cpu_slots)
     limits = PoolLimits(
         jails_max=settings.jails_max,
         idle_s=settings.jail_idle_s,
         executions_max=settings.jail_executions_max,
         age_s=settings.jail_age_s,
     )
-    async with (
-        open_channel(settings.bridge_address, secret=secret) as channel,
-        Pool(setup, limits, uids) as pool,
-    ):
-        bridge = Bridge(channel)
-        sandbox = SandboxRpc(
-            check_program=CheckProgram(pool=pool, slots=slots, memory_bytes=memory_bytes),
-            prepare=Prepare(pool=pool, slots=slots, memory_bytes=memory_bytes),
-            grade_each=GradeEach(pool=pool, slots=slots, memory_bytes=memory_bytes),
-            grade_together=GradeTogether(pool=pool, slots=slots, memory_bytes=memory_bytes),
-            open_models=lambda run_token: _models(bridge, run_token),
-        )
-        server = RpcServer(
-            address=settings.rpc_address,
-            secret=secret,
-            services=((add_SandboxServiceServicer_to_server, sandbox, SERVICE_NAME),),
-        )
-        yield (server, pool)
+    with in_use(setup.config.with_suffix("")):
+        await asyncio.to_thread(remove_unused, settings.jail_root_dir)
+        async with (
+            open_channel(settings.bridge_address, secret=secret) as channel,
+            Pool(setup, limits, uids) as pool,
+        ):
+            sandbox = _sandbox(settings, pool, Bridge(channel))
+            server = RpcServer(
+                address=settings.rpc_address,
+                secret=secret,
+                services=((add_SandboxServiceServicer_to_server, sandbox, SERVICE_NAME),),
+            )
+            yield (server, pool)
+
+
+def _sandbox(settings: Settings, pool: Pool, bridge: Bridge) -> SandboxRpc:
+    slots = CpuSlots(settings.cpu_slots)
+    memory_bytes = settings.execution_memory_bytes
+    return SandboxRpc(
+        check_program=CheckProgram(pool=pool, slots=slots, memory_bytes=memory_bytes),
+        prepare=Prepare(pool=pool, slots=slots, memory_bytes=memory_bytes),
+        grade_each=GradeEach(pool=pool, slots=slots, memory_bytes=memory_bytes),
+        grade_together=GradeTogether(pool=pool, slots=slots, memory_bytes=memory_bytes),
+        open_models=lambda run_token: _models(bridge, run_token),
+    )
 
 
 def jail_setup(settings: Settings) -> JailSetup:

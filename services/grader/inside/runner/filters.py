@@ -63,8 +63,13 @@ def forbid_exec() -> None:
     Raises:
         FilterRefused: the kernel did not take the filter.
     """
-    code = _code(_program([_refuse(number, errno.EPERM) for number in _EXEC]))
+    code = _code(exec_filter())
     _install(_argument(code))
+
+
+def exec_filter() -> bytes:
+    """Layer 2 as the kernel takes it."""
+    return _program([_refuse(number, errno.EPERM) for number in _EXEC])
 
 
 class ChildFilter:
@@ -82,8 +87,7 @@ class ChildFilter:
         ]
         program = _program(rules)
         hole = _WORD.pack(_OWN_PID)
-        first = program.index(hole)
-        self._holes = (first, program.index(hole, first + 1))
+        self._holes = [place for place in range(len(program)) if program.startswith(hole, place)]
         self._code = _code(program)
         self._argument = _argument(self._code)
 
@@ -93,9 +97,14 @@ class ChildFilter:
         Raises:
             FilterRefused: the kernel did not take the filter.
         """
+        self.program(pid)
+        _install(self._argument)
+
+    def program(self, pid: int) -> bytes:
+        """Fill in `pid`; returns the filter as the kernel takes it."""
         for hole in self._holes:
             _WORD.pack_into(self._code, hole, pid)
-        _install(self._argument)
+        return self._code.raw
 
 
 def _program(rules: list[list[tuple[int, int, int, int]]]) -> bytes:

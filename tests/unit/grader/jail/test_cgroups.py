@@ -1,0 +1,47 @@
+import os
+from pathlib import Path
+
+from grader.jail.cgroups import Cgroups, probe_cgroups
+
+
+def cgroups(folder: Path) -> Cgroups:
+    for name in ("memory", "pids"):
+        (folder / name / "jails").mkdir(parents=True)
+    return Cgroups(
+        memory_mount=folder / "memory",
+        memory_parent="jails",
+        pids_mount=folder / "pids",
+        pids_parent="jails",
+        swap_is_counted=False,
+    )
+
+
+def test_groups_left_behind_are_swept_once_they_are_old(tmp_path: Path) -> None:
+    groups = cgroups(tmp_path)
+    old, new = tmp_path / "memory/jails/NSJAIL.1", tmp_path / "pids/jails/NSJAIL.2"
+    old.mkdir()
+    new.mkdir()
+    os.utime(old, (0, 0))
+
+    groups.sweep()
+
+    assert list(groups.groups()) == [new]
+
+
+def test_a_group_in_use_stays(tmp_path: Path) -> None:
+    groups = cgroups(tmp_path)
+    used = tmp_path / "memory/jails/NSJAIL.1"
+    (used / "a process").mkdir(parents=True)
+    os.utime(used, (0, 0))
+
+    groups.sweep()
+
+    assert list(groups.groups()) == [used]
+
+
+def test_the_probe_leaves_nothing_behind() -> None:
+    probed = probe_cgroups()
+
+    if probed is not None:
+        parent = probed.memory_mount / probed.memory_parent
+        assert not list(parent.glob("probe-*"))

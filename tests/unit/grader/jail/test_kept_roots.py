@@ -1,0 +1,45 @@
+import os
+from pathlib import Path
+
+from grader.jail.kept_roots import KEPT_S, in_use, remove_unused
+
+
+def make_root(folder: Path, name: str, *, old: bool) -> Path:
+    root = folder / f"root-{name}"
+    (root / "usr").mkdir(parents=True)
+    (root / "usr" / "file").write_text("x")
+    (root / "usr").chmod(0o555)
+    root.with_suffix(".cfg").write_text("config")
+    with in_use(root):
+        pass
+    if old:
+        os.utime(root.with_suffix(".lock"), (0, KEPT_S))
+    return root
+
+
+def test_a_root_that_nobody_has_used_for_a_week_is_removed_with_all_that_belongs_to_it(
+    tmp_path: Path,
+) -> None:
+    make_root(tmp_path, "old", old=True)
+
+    remove_unused(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_root_used_lately_is_kept(tmp_path: Path) -> None:
+    root = make_root(tmp_path, "new", old=False)
+
+    remove_unused(tmp_path)
+
+    assert (root / "usr" / "file").exists()
+
+
+def test_an_old_root_in_use_is_kept(tmp_path: Path) -> None:
+    root = make_root(tmp_path, "old", old=True)
+
+    with in_use(root):
+        os.utime(root.with_suffix(".lock"), (0, KEPT_S))
+        remove_unused(tmp_path)
+
+    assert root.is_dir()

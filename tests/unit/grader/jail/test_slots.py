@@ -1,0 +1,51 @@
+import asyncio
+
+from grader.jail.slots import CpuSlots
+
+
+async def test_no_more_compute_at_once_than_there_are_slots() -> None:
+    slots = CpuSlots(2)
+    computing = most = 0
+
+    async def compute() -> None:
+        nonlocal computing, most
+        async with slots.hold():
+            computing += 1
+            most = max(most, computing)
+            await asyncio.sleep(0)
+            computing -= 1
+
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(10):
+            tasks.create_task(compute())
+
+    assert most == 2
+
+
+async def test_one_that_waits_for_a_model_lets_others_compute() -> None:
+    slots = CpuSlots(1)
+    async with slots.hold() as waiting:
+        waiting.lend_back()
+        waiting.lend_back()
+
+        async with asyncio.timeout(1), slots.hold():
+            pass
+
+        assert await waiting.take_again() >= 0.0
+        assert await waiting.take_again() == 0.0
+    async with asyncio.timeout(1), slots.hold():
+        pass
+
+
+async def test_two_answers_at_once_take_one_slot() -> None:
+    slots = CpuSlots(2)
+    async with slots.hold() as one, slots.hold() as other:
+        one.lend_back()
+        other.lend_back()
+
+        async with asyncio.TaskGroup() as answers:
+            answers.create_task(one.take_again())
+            answers.create_task(one.take_again())
+
+        async with asyncio.timeout(1):
+            await other.take_again()

@@ -1,0 +1,24 @@
+import os
+
+import pytest
+
+from grader.jail.uids import Uids
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may choose users")
+def test_two_jails_never_have_the_same_user_outside() -> None:
+    uids = Uids(first=200_000, count=3)
+
+    taken = [uids.take() for _ in range(3)]
+    uids.give_back(taken[1])
+
+    assert len(set(taken)) == 3
+    assert all(uid == gid and 200_000 <= uid < 200_003 for uid, gid in taken)
+    assert uids.take() == taken[1]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root chooses users")
+def test_without_root_every_jail_has_our_user() -> None:
+    uids = Uids(first=200_000, count=1)
+
+    assert uids.take() == uids.take() == (os.geteuid(), os.getegid())
