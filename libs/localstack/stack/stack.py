@@ -9,25 +9,25 @@ from localstack.nats import NatsServer
 from localstack.ports import LOOPBACK
 from localstack.postgres import Postgres
 from localstack.secrets import write_private
-from localstack.stack.description import (
-    StackDescription,
-    forget_description,
-    write_description,
-)
-from localstack.stack.environments import (
+from localstack.services.environments import (
     Addresses,
     for_the_gateway,
     loopback,
     service_environments,
 )
+from localstack.services.model_routes import ModelRoutes, read_model_routes
+from localstack.services.roles import DATABASE, prepare_database
+from localstack.services.service import Service
+from localstack.stack.description import (
+    StackDescription,
+    forget_description,
+    write_description,
+)
 from localstack.stack.folder import StateFolder
 from localstack.stack.keeper import Keeper, Part, Progress
 from localstack.stack.keys import first_key
 from localstack.stack.leftovers import note_processes
-from localstack.stack.model_routes import ModelRoutes, read_model_routes
 from localstack.stack.options import StackOptions
-from localstack.stack.roles import DATABASE, prepare_database
-from localstack.stack.service import Service
 
 SERVICES = ("importer", "grader", "orchestrator", "gateway")  # stopped from the right
 PORTS = ("http", "postgres", "nats", "model", *SERVICES)

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from localstack.stack.environments import Addresses, for_the_gateway, service_environments
+from localstack.services.environments import Addresses, for_the_gateway, service_environments
 from localstack.stack.folder import StateFolder
 
 ADDRESSES = Addresses(

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from localstack.errors import LocalStackError
-from localstack.stack.model_routes import read_model_routes
+from localstack.services.model_routes import read_model_routes
 
 OUTSIDE = """
 [providers.a]

@@ -6,8 +6,8 @@ import pytest
 import pytest_asyncio
 
 from localstack.postgres import Postgres, running_postgres
+from localstack.services.roles import SCHEMAS, prepare_database
 from localstack.stack.folder import StateFolder
-from localstack.stack.roles import SCHEMAS, prepare_database
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -1,0 +1,1 @@
+"""The four services as the stack sees them: their processes, environments, roles and models."""
