@@ -18,6 +18,7 @@ from servicekit.errors import Kind, ServiceError
 CONNECT_TIMEOUT_S = 30  # of the first connection; a lost one is sought for ever
 PUBLISH_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 2.0
+CANCEL_PERIOD_S = 0.1
 RECONNECT_PERIOD_S = 0.5
 PING_PERIOD_S = (
     10  # two unanswered pings end the connection: a silent server is noticed within 30 s
@@ -89,10 +90,7 @@ class Bus:
         try:
             yield bus
         finally:
-            bus._closing = True
-            with suppress(*AWAY_ERRORS):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await client.close()  # writes what is still to be sent, such as acks
+            await bus._close()
 
     @property
     def healthy(self) -> bool:
@@ -185,6 +183,18 @@ class Bus:
             await self._client.close()
             raise BusUnavailable("NATS cannot be reached") from error
         self._connected.set()
+
+    async def _close(self) -> None:
+        self._closing = True
+        with suppress(*AWAY_ERRORS):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._client.close()  # writes what is still to be sent, such as acks
+                # Before Python 3.12, wait_for may lose a cancellation, and nats-py waits with it:
+                # its search for a server that is away would go on after the close.
+                seeking = self._client._reconnection_task  # noqa: SLF001 - it has no name in public
+                while seeking is not None and not seeking.done():
+                    seeking.cancel()
+                    await asyncio.wait([seeking], timeout=CANCEL_PERIOD_S)
 
     async def _on_disconnected(self) -> None:
         self._connected.clear()

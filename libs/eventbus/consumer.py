@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -79,7 +81,10 @@ class PullConsumer:
         self._durable = durable
         self._heartbeat_s = ack_wait_s / HEARTBEATS_PER_ACK_WAIT
         self._handler = handler
-        self._free = max_in_flight
+        self._max_in_flight = max_in_flight
+        self._held: dict[
+            _Key, Msg
+        ] = {}  # with the latest delivery of each, which is to be answered
         self._freed = asyncio.Event()
         self._told = False
 
@@ -109,42 +114,50 @@ class PullConsumer:
         try:
             while self._bus.healthy:
                 await self._until_free()
-                for message in await _fetch(subscription, min(self._free, FETCH_MAX)):
-                    self._free -= 1
-                    tasks.create_task(self._handle(message, tasks))
+                free = self._max_in_flight - len(self._held)
+                for message in await _fetch(subscription, min(free, FETCH_MAX)):
+                    self._hold(message, tasks)
         finally:
             with suppress(*AWAY_ERRORS, NatsError):
                 await subscription.unsubscribe()
 
     async def _until_free(self) -> None:
-        while self._free < 1:
+        while len(self._held) >= self._max_in_flight:
             self._freed.clear()
             await self._freed.wait()
 
-    async def _handle(self, message: Msg, tasks: asyncio.TaskGroup) -> None:
-        heartbeat = tasks.create_task(self._keep(message))
+    def _hold(self, message: Msg, tasks: asyncio.TaskGroup) -> None:
+        key = _key(message)
+        again = key in self._held
+        self._held[key] = message
+        if not again:  # else a restarted server forgot that we have it
+            tasks.create_task(self._handle(key, tasks))
+
+    async def _handle(self, key: "_Key", tasks: asyncio.TaskGroup) -> None:
+        heartbeat = tasks.create_task(self._keep(key))
         try:
-            await self._handler(_delivery(message))
-            await _answer(message.ack())
+            await self._handler(_delivery(self._held[key]))
+            await _answer(self._held[key].ack())
         except asyncio.CancelledError:
             if _is_being_cancelled():
-                await _answer(message.nak())
+                await _answer(self._held[key].nak())
                 raise
             # Only something the handler waited for was cancelled.
-            await self._give_back(message, asyncio.CancelledError("inside the handler"))
+            await self._give_back(key, asyncio.CancelledError("inside the handler"))
         except Exception as error:  # noqa: BLE001 - one message's failure is not the consumer's
-            await self._give_back(message, error)
+            await self._give_back(key, error)
         finally:
             heartbeat.cancel()
-            self._free += 1
+            del self._held[key]
             self._freed.set()
 
-    async def _keep(self, message: Msg) -> None:
+    async def _keep(self, key: "_Key") -> None:
         while True:
             await asyncio.sleep(self._heartbeat_s)
-            await _answer(message.in_progress())
+            await _answer(self._held[key].in_progress())
 
-    async def _give_back(self, message: Msg, error: BaseException) -> None:
+    async def _give_back(self, key: "_Key", error: BaseException) -> None:
+        message = self._held[key]
         attempt = message.metadata.num_delivered
         delay_s = min(RETRY_MIN_S * 2 ** min(attempt - 1, 16), RETRY_MAX_S)
         _log.warning(
@@ -181,6 +194,17 @@ async def _answer(sending: Awaitable[None]) -> None:
         await sending
     except (*AWAY_ERRORS, NatsError) as error:
         _log.debug("answer_lost", error=repr(error))
+
+
+class _Key(NamedTuple):
+    """Tells messages apart, also when a stream was made anew and counts from 1 again."""
+
+    sequence: int
+    stored_at: datetime
+
+
+def _key(message: Msg) -> _Key:
+    return _Key(message.metadata.sequence.stream, message.metadata.timestamp)
 
 
 def _delivery(message: Msg) -> Delivery:

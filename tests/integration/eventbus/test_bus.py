@@ -139,6 +139,18 @@ async def _took(bus: Bus) -> bool:
     return True
 
 
+async def test_nothing_seeks_the_server_after_the_close(tmp_path: Path) -> None:
+    for attempt in range(5):  # whether a cancellation is lost depends on the moment
+        async with running_nats(tmp_path) as server, asyncio.timeout(PATIENCE_S):
+            async with Bus.connect(server.url, name="test") as bus:
+                await server.stop()
+                while bus.healthy:
+                    await asyncio.sleep(0)
+                await asyncio.sleep(0.1 * attempt)
+
+            assert not [task for task in asyncio.all_tasks() if "_attempt_reconnect" in repr(task)]
+
+
 async def test_an_open_connection_is_healthy_and_a_closed_one_is_not(nats_url: str) -> None:
     async with Bus.connect(nats_url, name="test") as bus:
         assert bus.healthy

@@ -120,6 +120,24 @@ async def test_a_slow_handler_keeps_its_message(bus: Bus, tally: Tally) -> None:
     assert tally.seen == ["attempt 1"]
 
 
+async def test_a_message_that_comes_again_while_it_is_handled_is_handled_once(
+    bus: Bus, tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("eventbus.consumer.HEARTBEATS_PER_ACK_WAIT", 0.1)  # far too late
+
+    async def handle(delivery: Delivery) -> None:
+        tally.add(f"attempt {delivery.attempt}")
+        async with asyncio.timeout(PATIENCE_S):
+            while (await bus.jetstream.consumer_info("WORK", "worker")).num_redelivered != 1:
+                await asyncio.sleep(0.05)
+
+    await publish(bus, "slow")
+    async with consuming(bus, handle, ack_wait_s=1):
+        await until_stored(bus, 0)
+
+    assert tally.seen == ["attempt 1"]
+
+
 async def test_a_consumer_that_stops_gives_its_messages_to_the_next_at_once(
     bus: Bus, tally: Tally
 ) -> None:
