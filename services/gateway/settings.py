@@ -52,9 +52,9 @@ class Settings(KeySettings):
         description="Model calls that one run may make; bounds what a stolen run token is worth.",
     )
     grader_models: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(),
+        default=("*",),
         description="Models that graders may name besides the run's own, separated by commas; "
-        "`*` is any.",
+        "`*` is any, and empty is none.",
     )
 
     # The model bridge
