@@ -31,7 +31,8 @@ def failures_line(run: Run) -> str:
     failed = run.request_counts.failed
     if not failed:
         return ""
-    return f"{failed} samples failed: see `proctor samples {run.id} --status failed`."
+    samples = "1 sample" if failed == 1 else f"{failed} samples"
+    return f"{samples} failed: see `proctor samples {run.id} --status failed`."
 
 
 def _rows(run: Run) -> Iterator[tuple[str, str, MetricBlock]]:

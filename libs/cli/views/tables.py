@@ -70,7 +70,7 @@ def runs_table(runs: Iterable[Run]) -> Table:
 
 def samples_table(samples: Iterable[Sample]) -> Table:
     """Return samples, each text cut to one short line."""
-    table = _table("task", "model", "index", "status", "target", "output", "extracted", "scores")
+    table = _table("task", "model", "index", "status", "target", "output", "extracted", "result")
     for sample in samples:
         scores = ", ".join(f"{key}={value}" for key, value in sample.scores.items())
         outcome = f"{sample.error.code}: {sample.error.message}" if sample.error else scores

@@ -24,7 +24,7 @@ def test_a_run_is_followed_to_its_results_and_artifacts(terminal: Terminal, suit
     assert [cell.strip() for cell in row.split("│")[1:-1]] == [
         *("exact", "small", "0.750", "0.750", "9/10", "1", "800", "-")
     ]
-    assert "1 samples failed: see `proctor samples eval_run_0 --status failed`." in terminal.out
+    assert "1 sample failed: see `proctor samples eval_run_0 --status failed`." in terminal.out
     assert "eval_run_0-results.json" in terminal.out
 
 
