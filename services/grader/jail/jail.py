@@ -11,9 +11,9 @@ from grader.jail.control import Answer, Control, JailLost, sealed_file
 from grader.jail.process import JailProcess
 
 START_S = 20.0  # a start takes 0.06 s; a machine out of breath may need a hundred times that
-REAP_S = 2.0
+REAP_S = 5.0
 # A child whose socket closed is ending; the status that tells why comes a moment later.
-HUNG_UP_GRACE_S = 0.2
+HUNG_UP_GRACE_S = 1.0
 
 FILE_BYTES_MAX = 4_194_304
 DESCRIPTORS_MAX = 64

@@ -110,10 +110,15 @@ class Conversation:
             if "result" in frame:
                 return frame["result"]
             if "emit" in frame and self._emitted is not None:
-                with self._clock.paused():
-                    await self._emitted(frame["emit"])
+                await self._pass_on(frame["emit"], self._emitted)
             else:
                 await self._answer(frame)
+
+    async def _pass_on(self, value: Json, emitted: Emitted) -> None:
+        self._held.lend_back()
+        with self._clock.paused():
+            await emitted(value)
+            await self._held.take_again()
 
     async def _answer(self, frame: Mapping[str, Json]) -> None:
         number, method = frame.get("call"), frame.get("method")

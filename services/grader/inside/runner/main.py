@@ -8,8 +8,10 @@ same clean memory.
 
 import array
 import gc
+import importlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -25,6 +27,13 @@ CONTROL_FD = 10  # above the three standard ones, so that a child's dup2 cannot 
 FRAME_BYTES_MAX = 65_536
 DESCRIPTORS_MAX = 3
 REAP_POLL_S = 0.002
+# Modules of the standard library that only define things: no threads, no files, nothing that a
+# fork would copy in a wrong state.
+PREIMPORTED = frozenset(
+    "ast asyncio base64 bisect collections copy csv dataclasses datetime decimal difflib enum"  # noqa: SIM905 - thirty lines otherwise
+    " fractions functools hashlib heapq html inspect itertools json math numbers operator random"
+    " re statistics string struct textwrap time traceback typing unicodedata uuid".split()
+)
 
 
 class Runner:
@@ -36,11 +45,14 @@ class Runner:
         self._child_filter = filters.ChildFilter()
         self._program: Frame = {}
         self._pids: dict[int, int] = {}
+        self._ending: dict[int, tuple[int, float]] = {}
 
     def serve(self) -> None:
         """Obey until the host hangs up."""
         self._answer({"op": "ready"})
         while True:
+            while self._ending and not select.select([self._control], [], [], REAP_POLL_S)[0]:
+                self._reap()
             order, descriptors = self._order()
             if order is None:
                 return
@@ -50,7 +62,9 @@ class Runner:
                 case "run":
                     self._run(order, descriptors)
                 case "reap":
-                    self._reap(order["id"], order["grace_s"])
+                    deadline = time.monotonic() + order["grace_s"]
+                    self._ending[order["id"]] = (self._pids.pop(order["id"]), deadline)
+                    self._reap()
 
     def _order(self) -> tuple[Frame | None, list[int]]:
         size = DESCRIPTORS_MAX * array.array("i").itemsize
@@ -67,6 +81,8 @@ class Runner:
         """
         with open(descriptor, "rb") as program:
             self._program = json.loads(program.read())
+        for name in PREIMPORTED.intersection(self._program.get("imports", ())):
+            importlib.import_module(name)
         gc.collect()
         gc.freeze()  # no child's collector looks at what is here now, so its pages stay shared
         self._answer({"op": "loaded"})
@@ -87,30 +103,29 @@ class Runner:
         if pid > 0:
             self._pids[number] = pid
 
-    def _reap(self, number: int, grace_s: float) -> None:
-        """End an execution and say how it ended.
+    def _reap(self) -> None:
+        """End executions that are to end, and say how each ended.
 
-        `killed` is false when it was over by itself within the grace.
+        `killed` is false when it was over by itself within its grace.
         """
-        pid = self._pids.pop(number)
-        deadline = time.monotonic() + grace_s
-        ended, status, usage = os.wait4(pid, os.WNOHANG)
-        while not ended and time.monotonic() < deadline:
-            time.sleep(REAP_POLL_S)
+        for number, (pid, deadline) in list(self._ending.items()):
             ended, status, usage = os.wait4(pid, os.WNOHANG)
-        if not ended:
-            os.kill(pid, signal.SIGKILL)
-            _, status, usage = os.wait4(pid, 0)
-        self._answer(
-            {
-                "op": "ended",
-                "id": number,
-                "status": status,
-                "killed": not ended,
-                "cpu_s": usage.ru_utime + usage.ru_stime,
-                "rss_bytes": usage.ru_maxrss * 1024,
-            }
-        )
+            if not ended and time.monotonic() < deadline:
+                continue
+            if not ended:
+                os.kill(pid, signal.SIGKILL)
+                _, status, usage = os.wait4(pid, 0)
+            del self._ending[number]
+            self._answer(
+                {
+                    "op": "ended",
+                    "id": number,
+                    "status": status,
+                    "killed": not ended,
+                    "cpu_s": usage.ru_utime + usage.ru_stime,
+                    "rss_bytes": usage.ru_maxrss * 1024,
+                }
+            )
 
     def _answer(self, answer: Frame) -> None:
         self._control.send(encode(answer))

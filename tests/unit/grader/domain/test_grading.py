@@ -6,6 +6,7 @@ from grader.domain.grading import (
     GradeSample,
     digest,
     grader_program,
+    imported_modules,
     model_access,
     timeout_s,
 )
@@ -21,6 +22,7 @@ def test_the_source_is_the_programs_and_the_rest_its_settings() -> None:
         "source": GRADER["source"],
         "grader": {"type": "python", "metric_id": "score"},
         "extraction": {"type": "number"},
+        "imports": [],
     }
     assert settings == {"type": "python", "metric_id": "score"}
 
@@ -94,3 +96,17 @@ def test_a_sample_travels_as_one_line_with_its_row_untouched() -> None:
     assert b"\n" not in line
     assert b'"row":{"n":1180591620717411303424}' in line
     assert orjson.loads(line)["choices"] is None
+
+
+def test_the_modules_of_a_program_are_guessed_from_its_text() -> None:
+    source = (
+        "import re, json as j\n"
+        "from collections.abc import Mapping\n"
+        "def grade(s, i):\n"
+        "    import statistics\n"
+        "    important = 1\n"
+        "async def other(): pass\n"
+    )
+
+    assert imported_modules(source) == ["asyncio", "collections.abc", "json", "re", "statistics"]
+    assert imported_modules("def grade(s, i): return 1") == []
