@@ -55,8 +55,6 @@ VERSIONS = "orchestrator.outbound.migrations.versions"
 WORK = "WORK"
 EVENTS = "EVENTS"
 
-# A message whose worker says nothing for this long is given to another; the lease is what counts.
-_ACK_WAIT_S = 30.0
 _HOUR_S = 3600.0
 
 
@@ -215,7 +213,7 @@ def _consumers(
             durable="orchestrator-steps",
             subject=f"{WORK_RUN}.>",
             max_in_flight=settings.steps_at_once,
-            ack_wait_s=_ACK_WAIT_S,
+            ack_wait_s=settings.lease_s,
             handler=work.run_steps({RunStep.PREPARE: prepare, RunStep.FINALIZE: finalize}),
         ),
         PullConsumer(
@@ -224,7 +222,7 @@ def _consumers(
             durable="orchestrator-shards",
             subject=WORK_SHARD,
             max_in_flight=settings.shards_at_once,
-            ack_wait_s=_ACK_WAIT_S,
+            ack_wait_s=settings.lease_s,
             handler=work.shards(run_shard),
         ),
     )

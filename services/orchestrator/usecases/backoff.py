@@ -2,9 +2,18 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from servicekit import logs
+from servicekit.errors import Kind, ServiceError
 
 _FIRST_S = 0.2
 _LONGEST_S = 5.0
+
+Result = TypeVar("Result")
+
+_log = logs.get_logger("orchestrator.backoff")
 
 
 class Backoff:
@@ -22,3 +31,16 @@ class Backoff:
     def reset(self) -> None:
         """Start with short waits again: the part is back."""
         self._next_s = _FIRST_S
+
+
+async def insist(ask: Callable[[], Awaitable[Result]]) -> Result:
+    """Ask until the other side is there; for questions that may be asked twice."""
+    backoff = Backoff()
+    while True:
+        try:
+            return await ask()
+        except ServiceError as error:
+            if error.kind is not Kind.UNAVAILABLE:
+                raise
+            _log.warning("part_away", error=repr(error))
+        await backoff.wait()

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+from functools import partial
 
 import orjson
 
@@ -14,7 +15,7 @@ from orchestrator.domain.text import cut_at_stops, cut_reasoning, storable
 from orchestrator.domain.work import QueuedSample, ShardJob
 from orchestrator.ports.services import Bridge
 from orchestrator.ports.stores import ShardSamples
-from orchestrator.usecases.backoff import Backoff
+from orchestrator.usecases.backoff import Backoff, insist
 from orchestrator.usecases.hold_run_token import RunToken
 from orchestrator.usecases.keep_leases import HeldLease
 from orchestrator.usecases.store_results import COMPANY_S, ResultStore
@@ -91,7 +92,8 @@ class SampleGenerator:
         after = self._job.shard.from_index - 1
         while True:
             limit = min(max(2 * self._share.generation, _BATCH_MIN), _BATCH_MAX)
-            batch = await self._samples.queued(self._job.shard, after=after, limit=limit)
+            ask = partial(self._samples.queued, self._job.shard, after=after, limit=limit)
+            batch = await insist(ask)
             for sample in batch:
                 await self._queue.put(sample)
             if not batch:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from orchestrator.domain.outcomes import lost_for_good
 from orchestrator.domain.work import ShardJob
 from orchestrator.ports.services import Grading, Sandbox
 from orchestrator.ports.stores import ShardSamples
-from orchestrator.usecases.backoff import Backoff
+from orchestrator.usecases.backoff import Backoff, insist
 from orchestrator.usecases.failures import is_passing
 from orchestrator.usecases.grade_samples import (
     LOSSES_MAX,
@@ -50,7 +51,7 @@ class GroupGrader:
     async def run(self) -> None:
         """Return when the whole group is graded; a grader that is away is waited for."""
         backoff, losses = Backoff(), 0
-        while indices := await self._samples.restart_group(self._job.shard):
+        while indices := await insist(partial(self._samples.restart_group, self._job.shard)):
             if losses > LOSSES_MAX:
                 await self._let_go(indices)
                 return
@@ -75,7 +76,8 @@ class GroupGrader:
         if execution.lost or execution.answered != set(indices):
             return False
         if execution.metrics_json:
-            await self._samples.add_group_metrics(self._job.shard, execution.metrics_json)
+            shard, metrics_json = self._job.shard, execution.metrics_json
+            await insist(partial(self._samples.add_group_metrics, shard, metrics_json))
         return True
 
     async def _grade(
@@ -99,7 +101,7 @@ class GroupGrader:
     async def _send(self, grading: Grading, indices: Sequence[int], results: ResultStore) -> None:
         rest = list(indices)
         while rest:
-            samples = await self._samples.gradable(self._job.shard, rest[:_PAGE])
+            samples = await insist(partial(self._samples.gradable, self._job.shard, rest[:_PAGE]))
             sent = [sample.sample_index for sample in samples]
             rest = rest[len(sent) :]
             results.note_scoring(sent)

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from functools import partial
 
 import orjson
 
@@ -11,7 +12,7 @@ from orchestrator.domain.outcomes import lost_for_good
 from orchestrator.domain.work import GradingOrder, ShardJob
 from orchestrator.ports.services import GradeReport, Grading, Sandbox
 from orchestrator.ports.stores import ShardSamples
-from orchestrator.usecases.backoff import Backoff
+from orchestrator.usecases.backoff import Backoff, insist
 from orchestrator.usecases.failures import is_passing
 from orchestrator.usecases.hold_run_token import CALL_MARGIN, RunToken
 from orchestrator.usecases.keep_leases import HeldLease
@@ -164,11 +165,11 @@ class SampleGrader:
     async def _send(self, grading: Grading, *, window: int) -> None:
         self._heard_at = self._loop.time()
         while batch := await self._next_batch(window):
-            samples = await self._samples.gradable(self._job.shard, batch)
+            samples = await insist(partial(self._samples.gradable, self._job.shard, batch))
             sent = [sample.sample_index for sample in samples]
             # Large samples come a few at a time; the others wait for their turn.
+            self._with_grader.difference_update(batch[len(sent) :])
             self._ready.extendleft(reversed(batch[len(sent) :]))
-            self._with_grader.update(sent)
             self._results.note_scoring(sent)
             await grading.send(samples)
         await grading.end()
@@ -181,7 +182,10 @@ class SampleGrader:
                 return []
             if self._ready and room > 0:
                 count = min(room, _BATCH_MAX, len(self._ready))
-                return [self._ready.popleft() for _ in range(count)]
+                batch = [self._ready.popleft() for _ in range(count)]
+                # From here on whoever interrupts us finds them there.
+                self._with_grader.update(batch)
+                return batch
             await self._change(within_s=_LOOK_S)
             if self._with_grader and self._loop.time() - self._heard_at > self._stall_s:
                 raise GradingCut("the grader has not answered for too long")

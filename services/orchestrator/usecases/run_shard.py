@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from orchestrator.domain.sharding import ShardKind
 from orchestrator.domain.work import ShardJob
 from orchestrator.ports.services import Bridge, Sandbox
 from orchestrator.ports.stores import RunSteps, Shards, ShardSamples
+from orchestrator.usecases.backoff import insist
 from orchestrator.usecases.generate_samples import SampleGenerator
 from orchestrator.usecases.grade_group import GroupGrader
 from orchestrator.usecases.grade_samples import SampleGrader
@@ -58,7 +60,7 @@ class RunShard:
             _log.info("shard_taken", kind=job.shard.kind, samples=job.shard.size)
             with calling_as(caller_of(job.run)):
                 await self._work(job, held)
-            if await self._shards.finish(lease):
+            if await insist(partial(self._shards.finish, lease)):
                 self._keeper.hurry()
             _log.info("shard_finished", kind=job.shard.kind, samples=job.shard.size)
 
@@ -95,7 +97,7 @@ class RunShard:
                 results=results,
             )
             # What an earlier worker generated and nobody graded.
-            grader.add_ready(await self._samples.ready(job.shard))
+            grader.add_ready(await insist(partial(self._samples.ready, job.shard)))
         async with asyncio.TaskGroup() as storing:
             storing.create_task(results.run())
             async with asyncio.TaskGroup() as grading:

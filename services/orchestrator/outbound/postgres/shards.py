@@ -34,7 +34,13 @@ WHERE run_id = $1 AND task_ord = $2 AND model_ord = $3 AND sample_index >= $4 AN
 _DONE = """
 UPDATE shards SET state = 'done', lease_until = NULL
 WHERE run_id = $1 AND shard_no = $2 AND epoch = $3 AND state IN ('dispatched', 'leased')
-RETURNING kind, task_ord, model_ord
+RETURNING kind, task_ord, model_ord, from_index, to_index
+"""
+# A shard that is done is never looked at again, so nothing in it may be left undone.
+_LEFT_OVER = """
+SELECT count(*) FROM samples
+WHERE run_id = $1 AND task_ord = $2 AND model_ord = $3 AND sample_index >= $4 AND sample_index < $5
+  AND state NOT IN ('completed', 'failed') AND NOT (state = 'ready_to_score' AND $6)
 """
 _RELEASE_GROUP = """
 UPDATE shards SET state = 'waiting'
@@ -43,6 +49,10 @@ WHERE run_id = $1 AND task_ord = $2 AND model_ord = $3 AND kind = 'aggregate' AN
     SELECT 1 FROM shards WHERE run_id = $1 AND task_ord = $2 AND model_ord = $3
     AND kind = 'generate' AND state <> 'done')
 """
+
+
+class SamplesLeftOver(RuntimeError):
+    """A worker called a shard done that is not: a mistake of ours, undone by taking it again."""
 
 
 class PostgresShards:
@@ -76,12 +86,23 @@ class PostgresShards:
             row = await connection.fetchrow(_DONE, lease.run_id, lease.shard_no, lease.epoch)
             if row is None:
                 raise LeaseLost(lease)
+            await _require_nothing_left(connection, lease, row)
             if row["kind"] == ShardKind.GENERATE:
                 group = (row["task_ord"], row["model_ord"])
                 await connection.execute(_RELEASE_GROUP, lease.run_id, *group)
             if state is not RunState.IN_PROGRESS:
                 return False
             return await advance(connection, lease.run_id, state)
+
+
+async def _require_nothing_left(
+    connection: RawConnection, lease: Lease, row: Mapping[str, Any]
+) -> None:
+    place = (row["task_ord"], row["model_ord"], row["from_index"], row["to_index"])
+    for_group = row["kind"] == ShardKind.GENERATE
+    left = await connection.fetchval(_LEFT_OVER, lease.run_id, *place, for_group)
+    if left:
+        raise SamplesLeftOver(f"{left} samples of the shard have not ended")
 
 
 async def _rewind(connection: RawConnection, shard: Shard) -> None:
