@@ -56,6 +56,11 @@ class Shard:
         """How many samples it has."""
         return self.to_index - self.from_index
 
+    @property
+    def is_grouped(self) -> bool:
+        """Whether its samples are graded together with their whole group."""
+        return self.kind is not ShardKind.PER_SAMPLE
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShardJob:
@@ -74,11 +79,6 @@ class ShardJob:
     grader_json: bytes
     extraction_json: bytes
     run_token: str
-
-    @property
-    def is_aggregate(self) -> bool:
-        """Whether its group is graded in one execution."""
-        return self.shard.kind is not ShardKind.PER_SAMPLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ def grading_order(job: ShardJob, run_token: str, *, concurrency: int) -> Grading
         model=job.model,
         grader_json=job.grader_json,
         extraction_json=job.extraction_json,
-        aggregate=job.is_aggregate,
+        aggregate=job.shard.is_grouped,
         concurrency=concurrency,
         run_token=run_token,
         judge_model=request.judge_model,

@@ -87,7 +87,7 @@ class RunShard:
         generator = SampleGenerator(
             job, held, samples=self._samples, bridge=self._bridge, token=token, results=results
         )
-        if job.shard.kind is ShardKind.PER_SAMPLE:
+        if not job.shard.is_grouped:
             grader = SampleGrader(
                 job,
                 held,
