@@ -122,6 +122,9 @@ async def test_a_server_that_lost_its_disk_gets_its_streams_back(tmp_path: Path)
             await bus.ensure_stream(WORK)
             port = server.port
             await server.stop()
+            async with asyncio.timeout(PATIENCE_S):
+                while bus.healthy:
+                    await asyncio.sleep(0)
 
             (tmp_path / "b").mkdir()
             (tmp_path / "b" / "nats.password").write_bytes(password)

@@ -42,6 +42,13 @@ async def until_stored(bus: Bus, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
+async def until_lost(bus: Bus) -> None:
+    """The client needs a moment to see that its server is gone."""
+    async with asyncio.timeout(PATIENCE_S):
+        while bus.healthy:
+            await asyncio.sleep(0)
+
+
 async def test_a_handled_message_leaves_the_stream(bus: Bus) -> None:
     got: list[Delivery] = []
 
@@ -209,8 +216,8 @@ async def test_a_server_that_restarts_is_waited_for(
             await publish(bus, "before")
             await tally.until(1)
             os.kill(server.pid, number)
-            await server.wait()
             await server.stop()
+            await until_lost(bus)
             async with running_nats(tmp_path, port=port), asyncio.timeout(PATIENCE_S):
                 await bus.until_connected()
                 await publish(bus, "after")
@@ -236,6 +243,7 @@ async def test_a_message_in_flight_while_the_server_restarts_is_handled_once(
             await tally.until(1)
             os.kill(server.pid, signal.SIGKILL)
             await server.stop()
+            await until_lost(bus)
             async with running_nats(tmp_path, port=port), asyncio.timeout(PATIENCE_S):
                 await bus.until_connected()
                 go.set()
