@@ -1,10 +1,30 @@
-"""One room for all attacks: what an attack breaks, the next ones see."""
+"""Options of the attacks, and one room for all programs: what one breaks, the next ones see."""
 
+import os
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 
+from attacks.harness.profiles import Profile
 from attacks.room import Room, open_room
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options for `make attacks`; they exist when this folder is named on the command line."""
+    parser.addoption("--attack-table", action="store_true", help="print a table of all attacks")
+    parser.addoption(
+        "--all-profiles", action="store_true", help="attack as root and as an unprivileged user"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the attacks for each profile that this process can take on."""
+    if "profile" in metafunc.fixturenames:
+        own = Profile.ROOT if os.geteuid() == 0 else Profile.UNPRIVILEGED
+        every = metafunc.config.getoption("--all-profiles", default=False)
+        profiles = [own, Profile.UNPRIVILEGED] if every and own is Profile.ROOT else [own]
+        metafunc.parametrize("profile", profiles, scope="session")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -1,7 +1,7 @@
 """It prints the environment of the service: keys, tokens."""
 
 EXPECTED = ("GRADER_ERROR",)
-SHOWS = "['HOME', 'LANG', 'MALLOC_ARENA_MAX', 'PYTHONHASHSEED', 'PYTHONPATH', 'TMPDIR']"
+SHOWS = "['HOME', 'LANG', 'PYTHONHASHSEED', 'PYTHONPATH', 'TMPDIR']"
 
 
 def attack():
