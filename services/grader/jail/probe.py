@@ -13,7 +13,6 @@ from collections.abc import Callable
 ENVIRONMENT = {
     "HOME",
     "LANG",
-    "MALLOC_ARENA_MAX",
     "PYTHONHASHSEED",
     "PYTHONPATH",
     "TMPDIR",

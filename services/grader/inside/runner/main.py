@@ -7,6 +7,7 @@ same clean memory.
 """
 
 import array
+import ctypes
 import gc
 import importlib
 import json
@@ -27,6 +28,8 @@ CONTROL_FD = 10  # above the three standard ones, so that a child's dup2 cannot 
 FRAME_BYTES_MAX = 65_536
 DESCRIPTORS_MAX = 3
 REAP_POLL_S = 0.002
+# One heap for all threads of a child: glibc would reserve 64 MiB of its address space for each.
+M_ARENA_MAX = -8
 # Modules of the standard library that only define things: no threads, no files, nothing that a
 # fork would copy in a wrong state.
 PREIMPORTED = frozenset(
@@ -141,6 +144,7 @@ def main(flavour: str) -> NoReturn:
     # A signal at its default cannot reach the first process of a pid namespace from inside; one
     # with a handler can.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
     filters.forbid_exec()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # what a crash leaves unread in a buffer is lost
     runner = Runner(socket.socket(fileno=CONTROL_FD), flavour)
