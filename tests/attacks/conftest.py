@@ -8,6 +8,9 @@ import pytest_asyncio
 
 from attacks.harness.profiles import Profile
 from attacks.room import Room, open_room
+from attacks.table import Table, table_lines
+
+_TABLE = pytest.StashKey[Table]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -25,6 +28,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         every = metafunc.config.getoption("--all-profiles", default=False)
         profiles = [own, Profile.UNPRIVILEGED] if every and own is Profile.ROOT else [own]
         metafunc.parametrize("profile", profiles, scope="session")
+
+
+@pytest.fixture(scope="session")
+def table(request: pytest.FixtureRequest) -> Table:
+    """What became of each attack, printed at the end if asked for."""
+    return request.config.stash.setdefault(_TABLE, {})
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Print the table."""
+    if config.getoption("--attack-table", default=False):
+        for line in table_lines(config.stash.get(_TABLE, {})):
+            terminalreporter.write_line(line)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
