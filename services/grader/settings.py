@@ -42,7 +42,9 @@ class Settings(BaseSettings):
         jail_uid_first: first of the `jails_max` + 1 outside user ids of jails; used only by root.
     """
 
-    model_config = SettingsConfigDict(env_prefix="GRADER_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="GRADER_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
 
     rpc_address: str
     bridge_address: str

@@ -381,6 +381,18 @@ async def test_a_bridge_that_is_away_is_our_failure_not_the_graders() -> None:
     assert outcomes["sample-0"].outcome == pb.OUTCOME_JAIL_LOST
 
 
+async def test_a_bridge_that_goes_away_with_calls_in_flight_is_our_failure() -> None:
+    async with running_grader(FakeBridge(together=100)) as grader, asyncio.TaskGroup() as tasks:
+        task = grade_task(JUDGED, model_access="mka1", judge_model="judge")
+        graded = tasks.create_task(grader.grade(task, [sample(index) for index in range(3)]))
+        while len(grader.bridge.calls) < 3:
+            await asyncio.sleep(0.01)
+
+        grader.bridge_server.cancel()
+
+    assert {outcome.outcome for outcome in graded.result().values()} == {pb.OUTCOME_JAIL_LOST}
+
+
 async def test_a_model_call_of_an_execution_that_ends_is_cancelled() -> None:
     async with running_grader(FakeBridge(together=100)) as grader:
         task = grade_task(JUDGED, model_access="mka1", judge_model="judge", timeout_seconds=1)

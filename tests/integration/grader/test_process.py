@@ -102,6 +102,15 @@ async def test_a_missing_setting_stops_the_start_and_is_named() -> None:
     assert b"internal_secret" in stderr
 
 
+async def test_a_bad_setting_is_named_but_no_secret_shown(environment: dict[str, str]) -> None:
+    async with started(environment | {"GRADER_INTERNAL_SECRET": "short-secret"}) as process:
+        _, stderr = await process.communicate()
+
+    assert process.returncode != 0
+    assert b"internal_secret" in stderr
+    assert b"short-secret" not in stderr
+
+
 @pytest.fixture
 def open_folder(tmp_path: Path) -> Path:
     tmp_path.chmod(0o777)
