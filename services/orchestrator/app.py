@@ -147,6 +147,8 @@ async def _make_streams(bus: Bus, settings: Settings) -> None:
         subjects=("proctor.events.>",),
         kind="events",
         max_age_s=settings.events_max_age_h * _HOUR_S,
+        # A relay that crashed between publishing and deleting publishes again when it is back.
+        duplicate_window_s=min(_HOUR_S, settings.events_max_age_h * _HOUR_S),
         replicas=replicas,
     )
     await bus.ensure_stream(events)

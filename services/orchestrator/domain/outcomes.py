@@ -144,6 +144,16 @@ def lost_for_good(sample_index: int) -> Graded:
     )
 
 
+def too_large(sample_index: int) -> Graded:
+    """Return the end of a sample that fits in no message to the grader."""
+    message = "the sample's row, prompt and output together are too large to be graded"
+    return Graded(
+        sample_index=sample_index,
+        outcome=Outcome.INVALID_RESULT,
+        failure=Failure(code="sample_too_large", message=message, stage=SCORE_STAGE),
+    )
+
+
 @dataclass(slots=True)
 class SampleChanges:
     """Changes by sample index; one that says more replaces one that says less.

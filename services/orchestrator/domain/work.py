@@ -81,9 +81,15 @@ class ShardJob:
     run_token: str
 
 
+# A message has at most 16 MiB, and a character up to 6 bytes in JSON. What is larger than this
+# could not travel, and a prompt travels next to others' on one stream.
+PROMPT_CHARS_MAX = 2 * 1024 * 1024
+ROW_BYTES_MAX = 8 * 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A prepared row; without `error` it has a prompt, with it its samples fail in prepare."""
+    """A prepared row; with an error its samples fail in prepare, without one it has a prompt."""
 
     sample_index: int
     row_json: str
@@ -92,6 +98,25 @@ class Item:
     choices_json: str | None
     error_code: str | None = None
     error_message: str | None = None
+
+    def bounded(self) -> "Item":
+        """Return the item, or one with an error and without its texts when these are too large."""
+        row_bytes = len(self.row_json.encode())
+        if len(self.prompt) > PROMPT_CHARS_MAX:
+            problem = f"the prompt has {len(self.prompt)} characters, at most {PROMPT_CHARS_MAX}"
+        elif row_bytes > ROW_BYTES_MAX:
+            problem = f"the row has {row_bytes} bytes as JSON, at most {ROW_BYTES_MAX}"
+        else:
+            return self
+        return Item(
+            sample_index=self.sample_index,
+            row_json="{}",
+            prompt="",
+            target=None,
+            choices_json=None,
+            error_code="template_error",
+            error_message=f"{problem} are possible",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +153,15 @@ class GradableSample:
     output_text: str | None
     response_id: str | None
     tokens: Tokens
+
+    def fits(self, bytes_max: int) -> bool:
+        """Tell whether its texts together have at most `bytes_max` bytes."""
+        texts = (self.prompt, self.target or "", self.output_text or "")
+        documents = len(self.row_json) + len(self.choices_json)
+        # A character has at most four bytes; nearly every sample is known to fit without encoding.
+        if documents + 4 * sum(map(len, texts)) <= bytes_max:
+            return True
+        return documents + sum(len(text.encode()) for text in texts) <= bytes_max
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

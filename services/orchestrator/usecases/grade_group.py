@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from orchestrator.domain.outcomes import lost_for_good
+from orchestrator.domain.outcomes import lost_for_good, too_large
 from orchestrator.domain.work import ShardJob
 from orchestrator.ports.services import Grading, Sandbox
 from orchestrator.ports.stores import ShardSamples
@@ -14,6 +14,7 @@ from orchestrator.usecases.failures import is_passing
 from orchestrator.usecases.grade_samples import (
     LOSSES_MAX,
     OPEN_MARGIN,
+    SENT_BYTES_MAX,
     asks_models,
     grading_order,
     stall_s,
@@ -88,7 +89,7 @@ class GroupGrader:
             run_token = await self._token.current(margin=OPEN_MARGIN)
         order = grading_order(self._job, run_token, concurrency=1)
         async with self._sandbox.grade(order) as grading, asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._send(grading, indices, results))
+            tasks.create_task(self._send(grading, indices, execution, results))
             async with asyncio.timeout(stall_s(self._job)) as stall:
                 async for report in grading.reports():
                     stall.reschedule(asyncio.get_running_loop().time() + stall_s(self._job))
@@ -98,14 +99,25 @@ class GroupGrader:
                         execution.answered.add(graded.sample_index)
                         results.add_graded(graded)
 
-    async def _send(self, grading: Grading, indices: Sequence[int], results: ResultStore) -> None:
+    async def _send(
+        self,
+        grading: Grading,
+        indices: Sequence[int],
+        execution: _Execution,
+        results: ResultStore,
+    ) -> None:
         rest = list(indices)
         while rest:
             samples = await insist(partial(self._samples.gradable, self._job.shard, rest[:_PAGE]))
-            sent = [sample.sample_index for sample in samples]
-            rest = rest[len(sent) :]
-            results.note_scoring(sent)
-            await grading.send(samples)
+            rest = rest[len(samples) :]
+            fitting = [sample for sample in samples if sample.fits(SENT_BYTES_MAX)]
+            for sample in samples:
+                if not sample.fits(SENT_BYTES_MAX):
+                    execution.answered.add(sample.sample_index)
+                    results.add_graded(too_large(sample.sample_index))
+            if fitting:
+                results.note_scoring([sample.sample_index for sample in fitting])
+                await grading.send(fitting)
         await grading.end()
 
     async def _let_go(self, indices: Sequence[int]) -> None:

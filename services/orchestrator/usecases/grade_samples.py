@@ -8,8 +8,8 @@ from functools import partial
 
 import orjson
 
-from orchestrator.domain.outcomes import lost_for_good
-from orchestrator.domain.work import GradingOrder, ShardJob
+from orchestrator.domain.outcomes import lost_for_good, too_large
+from orchestrator.domain.work import GradableSample, GradingOrder, ShardJob
 from orchestrator.ports.services import GradeReport, Grading, Sandbox
 from orchestrator.ports.stores import ShardSamples
 from orchestrator.usecases.backoff import Backoff, insist
@@ -25,6 +25,8 @@ LOSSES_MAX = 10
 _LOSS_PAUSE_S = 1.0
 
 _BATCH_MAX = 100
+# A message has at most 16 MiB.
+SENT_BYTES_MAX = 15 * 1024 * 1024
 # What the grader may have of us: enough to keep it busy, little enough to send again.
 _WINDOW_MIN = 64
 _WINDOW_MAX = 500
@@ -103,6 +105,7 @@ class SampleGrader:
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
+        self._said_end = False
 
     def add_ready(self, indices: Iterable[int]) -> None:
         """Take samples whose outputs are stored."""
@@ -153,26 +156,36 @@ class SampleGrader:
         order = grading_order(self._job, run_token, concurrency=concurrency)
         window = min(max(concurrency * _WINDOW_PER_EXECUTION, _WINDOW_MIN), _WINDOW_MAX)
         async with self._sandbox.grade(order) as grading, asyncio.TaskGroup() as tasks:
-            sending = tasks.create_task(self._send(grading, window=window))
+            tasks.create_task(self._send(grading, window=window))
             async for report in grading.reports():
                 backoff.reset()
                 self._take(report)
-            if not sending.done():
+            if not self._said_end:
                 raise GradingCut("the grader ended the stream")
         # Whoever answers everything but some samples has lost them.
         self._lose(sorted(self._with_grader))
 
     async def _send(self, grading: Grading, *, window: int) -> None:
-        self._heard_at = self._loop.time()
+        self._heard_at, self._said_end = self._loop.time(), False
         while batch := await self._next_batch(window):
             samples = await insist(partial(self._samples.gradable, self._job.shard, batch))
             sent = [sample.sample_index for sample in samples]
             # Large samples come a few at a time; the others wait for their turn.
             self._with_grader.difference_update(batch[len(sent) :])
             self._ready.extendleft(reversed(batch[len(sent) :]))
-            self._results.note_scoring(sent)
-            await grading.send(samples)
+            await self._send_fitting(grading, samples)
+        self._said_end = True
         await grading.end()
+
+    async def _send_fitting(self, grading: Grading, samples: Sequence[GradableSample]) -> None:
+        fitting = [sample for sample in samples if sample.fits(SENT_BYTES_MAX)]
+        for sample in samples:
+            if not sample.fits(SENT_BYTES_MAX):
+                self._with_grader.discard(sample.sample_index)
+                self._results.add_graded(too_large(sample.sample_index))
+        if fitting:
+            self._results.note_scoring([sample.sample_index for sample in fitting])
+            await grading.send(fitting)
 
     async def _next_batch(self, window: int) -> Sequence[int]:
         """Wait for samples and for room; nothing when this stream is to end."""

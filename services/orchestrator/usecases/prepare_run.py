@@ -7,7 +7,14 @@ from manifest.parsing import parse_manifest
 from manifest.schema import Dataset, Task, normalised_json
 from orchestrator.domain.failure import Failure, RunFailed
 from orchestrator.domain.sharding import TaskSize, plan_shards
-from orchestrator.domain.work import Item, PreparationOrder, PreparedTask, RunJob, RunStep
+from orchestrator.domain.work import (
+    ROW_BYTES_MAX,
+    Item,
+    PreparationOrder,
+    PreparedTask,
+    RunJob,
+    RunStep,
+)
 from orchestrator.ports.services import Datasets, Sandbox
 from orchestrator.ports.stores import Preparations, RunSteps
 from orchestrator.usecases.failures import as_run_failure
@@ -26,9 +33,6 @@ _TASKS_AT_ONCE = 4
 # Items are stored this many at a time, or this much text.
 _ITEMS_MAX = 1_000
 _ITEM_CHARS_MAX = 4 * 1024 * 1024
-
-# A row travels in one message of at most 16 MiB, next to its prompt and its output.
-ROW_BYTES_MAX = 8 * 1024 * 1024
 
 _log = logs.get_logger("orchestrator.prepare_run")
 
@@ -126,7 +130,8 @@ class PrepareRun:
         )
         count = 0
         async for batch in _batches(items):
-            await self._preparations.add_items(job.lease, ready.task_ord, batch)
+            bounded = [item.bounded() for item in batch]
+            await self._preparations.add_items(job.lease, ready.task_ord, bounded)
             count += len(batch)
         return count
 

@@ -70,7 +70,11 @@ _COMPLETE = """
 UPDATE runs SET prepared_at = now(), lease_until = NULL, mishaps = 0,
                 total = (SELECT count(*) FROM samples WHERE run_id = $1)
 WHERE run_id = $1
+RETURNING total
 """
+
+# The planner has to hear of a large run before the next automatic ANALYZE, a minute later.
+_ANALYZE_SAMPLES_MIN = 5_000
 
 
 class PostgresPreparations:
@@ -150,19 +154,16 @@ class PostgresPreparations:
             )
             for shard in plan
         )
-        async with self._database.connection() as connection, connection.transaction():
-            state = await lock_held(connection, lease)
-            await copy_rows(connection, "shards", _SHARD_COLUMNS, rows)
-            await connection.execute(_COUNT_FAILED, lease.run_id)
-            await connection.execute(_COMPLETE, lease.run_id)
-            if state is RunState.IN_PROGRESS:
-                await advance(connection, lease.run_id, state)
-        await self._note_sizes()
-
-    async def _note_sizes(self) -> None:
-        # The planner must know of a large run before the next automatic ANALYZE, a minute later.
         async with self._database.connection() as connection:
-            await connection.execute("ANALYZE items, samples, shards")
+            async with connection.transaction():
+                state = await lock_held(connection, lease)
+                await copy_rows(connection, "shards", _SHARD_COLUMNS, rows)
+                await connection.execute(_COUNT_FAILED, lease.run_id)
+                total = await connection.fetchval(_COMPLETE, lease.run_id)
+                if state is RunState.IN_PROGRESS:
+                    await advance(connection, lease.run_id, state)
+            if total >= _ANALYZE_SAMPLES_MIN:
+                await connection.execute("ANALYZE items, samples")
 
 
 def _first_state(kind: ShardKind) -> ShardState:

@@ -1,5 +1,9 @@
 """Runs in Postgres, as their team sees them."""
 
+from collections.abc import Iterator
+
+import orjson
+
 from orchestrator.domain.ids import IdPrefix, is_id
 from orchestrator.domain.listing import InvalidCursor, Page, RunFilter, SampleFilter, Slice
 from orchestrator.domain.metrics import Counts
@@ -7,12 +11,13 @@ from orchestrator.domain.run import Run, RunIdTaken, RunNotFound, RunRequest
 from orchestrator.domain.run_states import RunState
 from orchestrator.domain.sample import Sample
 from orchestrator.domain.suite import VersionRef
+from orchestrator.domain.text import storable
 from orchestrator.domain.tokens import NO_TOKENS
 from orchestrator.domain.work import RunStep
 from orchestrator.outbound.postgres import messages, sample_records
+from orchestrator.outbound.postgres.conditions import Term, conditions
 from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
 from orchestrator.outbound.postgres.run_records import RUN_SELECT, run_from
-from orchestrator.outbound.postgres.tables import RunRow
 from pgstore.database import Database, RawConnection
 from servicekit.caller import Caller
 from servicekit.clock import Clock
@@ -20,13 +25,11 @@ from servicekit.clock import Clock
 _OURS = "r.org_id = $1 AND r.team_id = $2 AND r.deleted_at IS NULL"
 
 _PAGE = f"""
-{RUN_SELECT}
-WHERE {_OURS}
-  AND ($3 = '' OR r.suite_id = $3) AND ($4::int IS NULL OR r.suite_version = $4)
-  AND ($5::text IS NULL OR r.state = $5)
-  AND ($6::timestamptz IS NULL OR (r.created_at, r.run_id) < ($6, $7))
-ORDER BY r.created_at DESC, r.run_id DESC
-LIMIT $8
+{RUN_SELECT} WHERE {_OURS}{{further}} ORDER BY r.created_at DESC, r.run_id DESC LIMIT $3
+"""
+
+_INSERT = """
+INSERT INTO runs ({columns}) VALUES ({values}) ON CONFLICT (run_id) DO NOTHING RETURNING run_id
 """
 
 _CURSOR = f"SELECT r.created_at FROM runs r WHERE {_OURS} AND r.run_id = $3"  # noqa: S608 -- ours
@@ -45,18 +48,20 @@ class PostgresRuns:
     ) -> Run:
         """Store a queued run with its event and work message, or return the one stored before."""
         run = self._new(caller, run_id, request, version)
-        async with self._database.transaction() as session:
-            taken = await session.get(RunRow, run_id)
-            if taken is None:
-                session.add(_row(run, token))
-                await session.flush()
-                await self._announcer.announce(session, Fact.QUEUED, run)
-                await messages.send_step(session, run_id, RunStep.PREPARE)
-        if taken is None:
-            return run
-        if (taken.org_id, taken.team_id) != (caller.org_id, caller.team_id):
-            raise RunIdTaken("the run id is taken", run_id=run_id)
-        return await self.get(caller, run_id)
+        columns = _columns(run, token)
+        async with self._database.connection() as connection, connection.transaction():
+            statement = _INSERT.format(
+                columns=", ".join(columns),
+                values=", ".join(f"${number}" for number in range(1, len(columns) + 1)),
+            )
+            if await connection.fetchval(statement, *columns.values()) is not None:
+                await self._announcer.announce(connection, Fact.QUEUED, run)
+                await messages.send_step(connection, run_id, RunStep.PREPARE)
+                return run
+        try:
+            return await self.get(caller, run_id)
+        except RunNotFound:
+            raise RunIdTaken("the run id is taken", run_id=run_id) from None
 
     async def get(self, caller: Caller, run_id: str) -> Run:
         """Return a run, or raise RunNotFound."""
@@ -66,19 +71,17 @@ class PostgresRuns:
     async def list_page(self, caller: Caller, wanted: RunFilter, page: Page) -> Slice[Run]:
         """Return runs, newest first, or raise InvalidCursor."""
         async with self._database.connection() as connection:
-            after = None
+            terms = list(_terms(wanted))
             if page.after:
-                after = await _created_at(connection, caller, page.after)
+                created_at = await _created_at(connection, caller, page.after)
+                terms.append(("(r.created_at, r.run_id) < ({0}, {1})", [created_at, page.after]))
+            further = conditions(terms, first_number=4)
             rows = await connection.fetch(
-                _PAGE,
+                _PAGE.format(further=further.sql),
                 caller.org_id,
                 caller.team_id,
-                wanted.suite_id,
-                wanted.suite_version,
-                wanted.state,
-                after,
-                page.after,
                 page.size + 1,
+                *further.values,
             )
         return Slice([run_from(row) for row in rows[: page.size]], len(rows) > page.size)
 
@@ -119,6 +122,15 @@ class PostgresRuns:
         )
 
 
+def _terms(wanted: RunFilter) -> Iterator[Term]:
+    if wanted.suite_id:
+        yield "r.suite_id = {0}", [storable(wanted.suite_id)]
+    if wanted.suite_version is not None:
+        yield "r.suite_version = {0}", [wanted.suite_version]
+    if wanted.state is not None:
+        yield "r.state = {0}", [wanted.state]
+
+
 async def _owned(connection: RawConnection, caller: Caller, run_id: str) -> Run:
     row = None
     if is_id(run_id, IdPrefix.RUN):
@@ -138,27 +150,27 @@ async def _created_at(connection: RawConnection, caller: Caller, run_id: str) ->
     return created_at
 
 
-def _row(run: Run, token: str) -> RunRow:
+def _columns(run: Run, token: str) -> dict[str, object]:
     request = run.request
-    return RunRow(
-        run_id=run.id,
-        org_id=run.org_id,
-        team_id=run.team_id,
-        on_behalf_of=run.on_behalf_of,
-        suite_id=run.suite_id,
-        suite_version=run.suite_version,
-        suite_version_id=run.suite_version_id,
-        state=run.state,
-        models=list(request.models),
-        task_ids=None if request.task_ids is None else list(request.task_ids),
-        judge_model=request.judge_model,
-        embedding_model=request.embedding_model,
-        generation=request.generation_json.decode(),
-        generation_concurrency=request.generation_concurrency,
-        grader_concurrency=request.grader_concurrency,
-        max_samples_per_task=request.max_samples_per_task,
-        labels=dict(request.metadata),
-        run_token=token,
-        dispatched_at=run.created_at,
-        created_at=run.created_at,
-    )
+    return {
+        "run_id": run.id,
+        "org_id": run.org_id,
+        "team_id": run.team_id,
+        "on_behalf_of": run.on_behalf_of,
+        "suite_id": run.suite_id,
+        "suite_version": run.suite_version,
+        "suite_version_id": run.suite_version_id,
+        "state": run.state,
+        "models": list(request.models),
+        "task_ids": None if request.task_ids is None else list(request.task_ids),
+        "judge_model": request.judge_model,
+        "embedding_model": request.embedding_model,
+        "generation": request.generation_json.decode(),
+        "generation_concurrency": request.generation_concurrency,
+        "grader_concurrency": request.grader_concurrency,
+        "max_samples_per_task": request.max_samples_per_task,
+        "metadata": orjson.dumps(dict(request.metadata)).decode(),
+        "run_token": token,
+        "dispatched_at": run.created_at,
+        "created_at": run.created_at,
+    }

@@ -9,8 +9,8 @@ from orchestrator.domain.ids import IdPrefix, is_id, sample_id
 from orchestrator.domain.listing import SampleFilter, Slice
 from orchestrator.domain.run import Run
 from orchestrator.domain.sample import Sample, SampleState
+from orchestrator.outbound.postgres.conditions import conditions, sample_terms
 from orchestrator.outbound.postgres.run_records import tokens_from
-from orchestrator.outbound.postgres.sample_conditions import conditions_for
 from pgstore.database import RawConnection
 
 # A page travels in one message of at most 16 MiB; rows, prompts and outputs are nearly all of it.
@@ -27,7 +27,7 @@ WITH place AS (
            )::bigint AS size
     FROM samples s
     JOIN items i USING (run_id, task_ord, sample_index)
-    WHERE s.run_id = $1{conditions}
+    WHERE s.run_id = $1{further}
     ORDER BY s.task_ord, s.model_ord, s.sample_index
     LIMIT $4
 ), page AS (
@@ -94,15 +94,16 @@ async def read_all(connection: RawConnection, run: Run) -> AsyncIterator[Sequenc
 async def _read(
     connection: RawConnection, run: Run, wanted: SampleFilter, after: Place | None, size: int
 ) -> tuple[Sequence[Mapping[str, Any]], bool]:
-    conditions = conditions_for(wanted, models=run.request.models, after=after, first_number=6)
+    terms = sample_terms(wanted, models=run.request.models, after=after)
+    further = conditions(terms, first_number=6)
     rows = await connection.fetch(
-        _SELECT.format(conditions=conditions.sql),
+        _SELECT.format(further=further.sql),
         run.id,
         wanted.with_rows,
         wanted.with_reasoning,
         size + 1,
         PAGE_BYTES_MAX,
-        *conditions.values,
+        *further.values,
     )
     kept = rows[:size]
     return kept, bool(kept) and kept[0]["matched"] > len(kept)

@@ -1,15 +1,18 @@
-"""A filter of samples as SQL: text that is ours, values that are parameters."""
+"""Filters as SQL: text that is ours, values that are parameters."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.domain.listing import SampleFilter
 from orchestrator.domain.text import storable
 
+Term = tuple[str, Sequence[object]]
+"""A condition with `{0}`, `{1}` for its values."""
+
 _TASK = "s.task_ord = (SELECT task_ord FROM run_tasks WHERE run_id = $1 AND task_id = {0}::text)"
 _SCORE = (
     "CASE WHEN jsonb_typeof(s.scores -> {0}::text) = 'number'"
-    " THEN (s.scores -> {0}::text)::numeric {sign} {1}::float8::numeric ELSE false END"
+    " THEN (s.scores -> {0}::text)::numeric SIGN {1}::float8::numeric ELSE false END"
 )
 _AFTER = "(s.task_ord, s.model_ord, s.sample_index) > ({0}::int, {1}::int, {2}::int)"
 
@@ -22,29 +25,21 @@ class Conditions:
     values: Sequence[object]
 
 
-def conditions_for(
-    wanted: SampleFilter,
-    *,
-    models: Sequence[str],
-    after: tuple[int, int, int] | None,
-    first_number: int,
-) -> Conditions:
-    """Translate a filter; parameters are numbered from `first_number`.
-
-    A task or model that the run does not have selects nothing.
-    """
-    terms: list[str] = []
+def conditions(terms: Iterable[Term], *, first_number: int) -> Conditions:
+    """Join terms, their parameters numbered from `first_number`."""
+    parts: list[str] = []
     values: list[object] = []
-    for term, of_term in _terms(wanted, models, after):
+    for term, of_term in terms:
         numbers = [f"${first_number + len(values) + place}" for place in range(len(of_term))]
-        terms.append(" AND " + term.format(*numbers))
+        parts.append(" AND " + term.format(*numbers))
         values.extend(of_term)
-    return Conditions("".join(terms), values)
+    return Conditions("".join(parts), values)
 
 
-def _terms(
-    wanted: SampleFilter, models: Sequence[str], after: tuple[int, int, int] | None
-) -> Iterator[tuple[str, Sequence[object]]]:
+def sample_terms(
+    wanted: SampleFilter, *, models: Sequence[str], after: tuple[int, int, int] | None
+) -> Iterator[Term]:
+    """Yield the terms of a filter; a task or model that the run does not have selects nothing."""
     if wanted.task_id:
         yield _TASK, [storable(wanted.task_id)]
     if wanted.model:
@@ -55,9 +50,9 @@ def _terms(
     # Keys with U+0000 are stored without it, so they are sought without it.
     metric = storable(wanted.score_metric)
     if wanted.score_min is not None:
-        yield _SCORE.replace("{sign}", ">="), [metric, wanted.score_min]
+        yield _SCORE.replace("SIGN", ">="), [metric, wanted.score_min]
     if wanted.score_max is not None:
-        yield _SCORE.replace("{sign}", "<="), [metric, wanted.score_max]
+        yield _SCORE.replace("SIGN", "<="), [metric, wanted.score_max]
     if wanted.sample_indices:
         yield "s.sample_index = ANY({0}::int[])", [list(wanted.sample_indices)]
     if after is not None:
