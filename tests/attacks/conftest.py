@@ -19,6 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--all-profiles", action="store_true", help="attack as root and as an unprivileged user"
     )
+    parser.addoption("--jails", default=300, help="how many jails the leak test starts and ends")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +36,9 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
-class _Process:
+class Process:
+    """A process as /proc has it."""
+
     pid: int
     parent: int
     uid: int
@@ -79,44 +81,43 @@ class Aftermath:
         if growth > RSS_GROWTH_MAX_BYTES:
             yield f"the service grew by {growth >> 20} MiB"
 
-    def _strangers(self) -> list[_Process]:
+    def _strangers(self) -> list[Process]:
         """Processes below this one, or of the jails' users, which are not of the innocent jail."""
-        processes = {process.pid: process for process in _processes()}
-        spared = {
-            process.pid
-            for process in processes.values()
-            if self._spared in _ancestry(process, processes)
-        }
+        known = processes()
         return [
             process
-            for process in processes.values()
-            if process.pid not in spared
-            and (process.uid in self._own_uids or os.getpid() in _ancestry(process, processes))
+            for process in known.values()
+            if self._spared not in (line := ancestry(process, known))
+            and (process.uid in self._own_uids or os.getpid() in line)
         ]
 
     def _living_groups(self) -> set[Path]:
         return set(self._setup.cgroups.groups()) if self._setup.cgroups is not None else set()
 
 
-def _ancestry(process: _Process, processes: dict[int, _Process]) -> set[int]:
+def ancestry(process: Process, known: Mapping[int, Process]) -> set[int]:
     """Process ids from a process up."""
     line = {process.pid}
-    while (parent := processes.get(process.parent)) is not None and parent.pid not in line:
+    while (parent := known.get(process.parent)) is not None and parent.pid not in line:
         line.add(parent.pid)
         process = parent
     return line
 
 
-def _processes() -> Iterator[_Process]:
+def processes() -> dict[int, Process]:
+    """All processes of the machine by their ids."""
+    found = {}
     for folder in _PROC.glob("[0-9]*"):
         with suppress(OSError):
             status = (folder / "status").read_text(encoding="utf-8", errors="replace")
-            yield _Process(
-                pid=int(folder.name),
+            pid = int(folder.name)
+            found[pid] = Process(
+                pid=pid,
                 parent=int(_field(status, "PPid")),
                 uid=int(_field(status, "Uid")),
                 name=_field(status, "Name"),
             )
+    return found
 
 
 def _field(status: str, name: str) -> str:

@@ -15,6 +15,7 @@ from attacks.harness.service import Report
 ROOTS_FOLDER = Path(f"/var/tmp/proctor-attacks-{os.geteuid()}")  # noqa: S108 - its owner and mode are checked before use
 _TESTS = Path(__file__).parents[2]
 _PATH = (_TESTS, _TESTS.parent / "services", _TESTS.parent / "libs")
+ENVIRONMENT = {"PYTHONPATH": os.pathsep.join(map(str, _PATH)), "PATH": os.defpath}
 
 
 class ServiceDied(Exception):
@@ -27,6 +28,11 @@ class Attacked:
     def __init__(self, process: subprocess.Popen[str], errors: IO[str]) -> None:
         self._process = process
         self._errors = errors
+
+    @property
+    def pid(self) -> int:
+        """Process id of the service."""
+        return self._process.pid
 
     def await_ready(self) -> None:
         """Wait until it takes attacks.
@@ -77,7 +83,7 @@ def attacked_service(
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
-            env={"PYTHONPATH": ":".join(map(str, _PATH)), "PATH": "/usr/bin:/bin"},
+            env=ENVIRONMENT,
         )
         try:
             service = Attacked(process, errors)

@@ -171,18 +171,6 @@ def attack(sample, item, ctx):
         "timeout",
     ),
     Attack(
-        name="pattern_bomb_in_extraction",
-        why="the manifest's own pattern backtracks for ever over the model's text",
-        program=Grader(
-            source="",
-            alone=True,
-            extraction={"type": "regex", "pattern": "(a|aa)+$"},
-            text="a" * 60 + "b",
-        ),
-        expected="timeout",
-        wall_s=4.0,
-    ),
-    Attack(
         name="pattern_memory_in_extraction",
         why="a pattern that compiles to gigabytes",
         program=Grader(

@@ -10,6 +10,7 @@ from attacks.known import (
     endings,
     kernel_calls,
     kernel_memory,
+    markers,
     network,
     output,
     persistence,
@@ -28,6 +29,7 @@ CATEGORIES: Mapping[str, Sequence[Attack]] = {
     "preparation": (*templates.ATTACKS, *preprocessors.ATTACKS),
     "process": (*process.ATTACKS, *endings.ATTACKS),
     "read": read.ATTACKS,
+    "outside": markers.ATTACKS,
     "resources": (*resources.ATTACKS, *output.ATTACKS),
 }
 
