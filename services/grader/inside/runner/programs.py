@@ -4,11 +4,32 @@ Each program takes its job and its channel and returns the result to send.
 """
 
 import json
-from collections.abc import Iterator
+import linecache
+import sys
+from collections.abc import Callable, Iterator
 
-from grader.inside.jobs import CallModel, JsonObject
-from grader.inside.runner.channel import Channel, Frame
+from grader.inside.jobs import CallModel, Graded, GradeJob, JsonObject
+from grader.inside.runner.channel import Channel, Frame, encode
 from grader.inside.runner.child import Program, emit
+
+# Runs of our own trivial grader before the first fork: the interpreter adapts its code and fills
+# its caches in the first few, and each child would do that again, in pages it must copy first.
+WARM_UPS = 10
+_WARM_UP_JOB: Frame = {
+    "source": "def grade(sample, item):\n    return {'score': 1.0, 'judge': {'reason': 'x'}}\n",
+    "grader": {"contract": "sample", "metric_id": "score"},
+    "extraction": {"type": "number"},
+    "run": {"run_id": "r", "task_id": "t", "model": "m"},
+    "sample": {
+        "id": "s",
+        "sample_index": 0,
+        "row": {"a": 1},
+        "prompt": "p",
+        "target": "1",
+        "output_text": "the answer is 1",
+        "usage": {},
+    },
+}
 
 
 def programs(flavour: str) -> dict[str, Program]:
@@ -29,7 +50,21 @@ def _grading() -> dict[str, Program]:
         emit(channel, grading.grade_all(job, _lines(channel, "samples"), _caller(channel)))  # type: ignore[arg-type]
         return None
 
+    _warm_up(grading.grade_one)
     return {"grade": grade, "grade_all": grade_all}
+
+
+def _warm_up(grade_one: Callable[[GradeJob, CallModel], Graded]) -> None:
+    """Grade with a grader of ours, and forget that it was there."""
+    own = sys.modules["grader"]
+    for _ in range(WARM_UPS):
+        encode({"result": grade_one(json.loads(encode(_WARM_UP_JOB)), _no_models)})
+    sys.modules["grader"] = own  # the module of a grader takes this name
+    linecache.clearcache()
+
+
+def _no_models(method: str, _: JsonObject) -> JsonObject:
+    raise PermissionError(method)
 
 
 def _preparing() -> dict[str, Program]:
