@@ -81,10 +81,10 @@ class ShardJob:
     run_token: str
 
 
-# A message has at most 16 MiB, and a character up to 6 bytes in JSON. What is larger than this
-# could not travel, and a prompt travels next to others' on one stream.
-PROMPT_CHARS_MAX = 2 * 1024 * 1024
-ROW_BYTES_MAX = 8 * 1024 * 1024
+# A sample travels in a message of at most 16 MiB, with its output; a prompt goes to its model in
+# JSON, where a byte may become six. What is larger than this could not travel.
+ROW_BYTES_MAX = 6 * 1024 * 1024
+TEXT_BYTES_MAX = 2 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +101,19 @@ class Item:
 
     def bounded(self) -> "Item":
         """Return the item, or one with an error and without its texts when these are too large."""
-        row_bytes = len(self.row_json.encode())
-        if len(self.prompt) > PROMPT_CHARS_MAX:
-            problem = f"the prompt has {len(self.prompt)} characters, at most {PROMPT_CHARS_MAX}"
-        elif row_bytes > ROW_BYTES_MAX:
-            problem = f"the row has {row_bytes} bytes as JSON, at most {ROW_BYTES_MAX}"
-        else:
-            return self
+        parts = (
+            ("row", self.row_json, ROW_BYTES_MAX),
+            ("prompt", self.prompt, TEXT_BYTES_MAX),
+            ("target and choices", f"{self.target}{self.choices_json}", TEXT_BYTES_MAX),
+        )
+        for name, text, bytes_max in parts:
+            # A character has at most four bytes; nearly every text is known to fit by its length.
+            if 4 * len(text) > bytes_max and (size_bytes := len(text.encode())) > bytes_max:
+                problem = f"{name}: {size_bytes} bytes are too many, at most {bytes_max} can be"
+                return self._without_texts(problem)
+        return self
+
+    def _without_texts(self, problem: str) -> "Item":
         return Item(
             sample_index=self.sample_index,
             row_json="{}",
@@ -115,7 +121,7 @@ class Item:
             target=None,
             choices_json=None,
             error_code="template_error",
-            error_message=f"{problem} are possible",
+            error_message=problem,
         )
 
 

@@ -6,7 +6,6 @@ from enum import StrEnum
 import orjson
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.struct_pb2 import Struct
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from orchestrator.domain.run import Run
 from orchestrator.domain.work import RunStep
@@ -23,8 +22,6 @@ EVENTS_RUN = "proctor.events.run"
 # NATS takes 1 MiB; an event points to what is larger.
 _EVENT_BYTES_MAX = 512 * 1024
 
-Store = RawConnection | AsyncSession
-
 
 class Fact(StrEnum):
     """What subscribers are told of a run."""
@@ -35,12 +32,12 @@ class Fact(StrEnum):
     FAILED = "failed"
 
 
-async def send_step(store: Store, run_id: str, step: RunStep) -> None:
+async def send_step(store: RawConnection, run_id: str, step: RunStep) -> None:
     """Ask for a worker for a step of a run."""
     await outbox.add(store, f"{WORK_RUN}.{step}", orjson.dumps({"run_id": run_id}))
 
 
-async def send_shard(store: Store, run_id: str, shard_no: int) -> None:
+async def send_shard(store: RawConnection, run_id: str, shard_no: int) -> None:
     """Ask for a worker for a shard."""
     await outbox.add(store, WORK_SHARD, orjson.dumps({"run_id": run_id, "shard_no": shard_no}))
 
@@ -51,7 +48,7 @@ class RunAnnouncer:
     def __init__(self, to_wire: Callable[[Run], run_pb2.Run]) -> None:
         self._to_wire = to_wire
 
-    async def announce(self, store: Store, fact: Fact, run: Run) -> None:
+    async def announce(self, store: RawConnection, fact: Fact, run: Run) -> None:
         """Write a CloudEvent (binary mode); the relay adds its id, which is the message's."""
         headers = {
             "ce-specversion": "1.0",

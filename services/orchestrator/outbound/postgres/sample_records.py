@@ -13,8 +13,8 @@ from orchestrator.outbound.postgres.conditions import conditions, sample_terms
 from orchestrator.outbound.postgres.run_records import tokens_from
 from pgstore.database import RawConnection
 
-# A page travels in one message of at most 16 MiB; rows, prompts and outputs are nearly all of it.
-PAGE_BYTES_MAX = 8 * 1024 * 1024
+# A page travels in one message of at most 16 MiB; texts and documents are nearly all of it.
+PAGE_BYTES_MAX = 14 * 1024 * 1024
 _BATCH = 500
 
 # Lengths are known without reading the texts, so those behind the page's end are never read.
@@ -22,9 +22,10 @@ _SELECT = """
 WITH place AS (
     SELECT s.task_ord, s.model_ord, s.sample_index,
            (CASE WHEN $2 THEN octet_length(i.dataset_row) ELSE 0 END + octet_length(i.prompt)
+            + coalesce(octet_length(i.target), 0) + coalesce(octet_length(s.output_text), 0)
+            + coalesce(octet_length(s.extracted_output), 0) + coalesce(octet_length(s.judge), 0)
             + CASE WHEN $3 THEN coalesce(octet_length(s.reasoning), 0) ELSE 0 END
-            + coalesce(octet_length(s.output_text), 0) + coalesce(octet_length(s.judge), 0)
-           )::bigint AS size
+            + coalesce(octet_length(s.error_details), 0) + 2000)::bigint AS size
     FROM samples s
     JOIN items i USING (run_id, task_ord, sample_index)
     WHERE s.run_id = $1{further}
@@ -46,7 +47,7 @@ FROM page p
 JOIN samples s USING (task_ord, model_ord, sample_index)
 JOIN items i USING (run_id, task_ord, sample_index)
 JOIN run_tasks t USING (run_id, task_ord)
-WHERE s.run_id = $1 AND p.before < $5
+WHERE s.run_id = $1 AND (p.before = 0 OR p.before + p.size <= $5)
 ORDER BY s.task_ord, s.model_ord, s.sample_index
 """
 
@@ -74,7 +75,7 @@ async def place_of(connection: RawConnection, run_id: str, wanted_id: str) -> Pl
 async def read_page(
     connection: RawConnection, run: Run, wanted: SampleFilter, after: Place | None, size: int
 ) -> Slice[Sample]:
-    """Return at most `size` samples behind `after`, and at most about 8 MiB of them."""
+    """Return at most `size` samples behind `after`, and at most 14 MiB of them."""
     rows, has_more = await _read(connection, run, wanted, after, size)
     return Slice([_sample(row, run) for row in rows], has_more)
 

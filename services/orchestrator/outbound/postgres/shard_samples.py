@@ -14,7 +14,7 @@ from pgstore.database import Database
 # What a batch may weigh in this process; a single larger sample comes alone.
 _QUEUED_BYTES_MAX = 4 * 1024 * 1024
 # The grader takes batches of at most 3 MiB.
-_GRADABLE_BYTES_MAX = 2 * 1024 * 1024
+_GRADABLE_BYTES_MAX = 3 * 1024 * 1024 - 64 * 1024
 
 # octet_length needs no look at the text itself, so texts behind the limit are never read.
 _QUEUED = """
@@ -43,7 +43,8 @@ _GRADABLE = """
 WITH wanted AS (
     SELECT w.place, s.sample_index,
            (octet_length(i.dataset_row) + octet_length(i.prompt)
-            + coalesce(octet_length(s.output_text), 0))::bigint AS size
+            + coalesce(octet_length(i.target), 0) + coalesce(octet_length(i.choices), 0)
+            + coalesce(octet_length(s.output_text), 0) + 200)::bigint AS size
     FROM unnest($4::int[]) WITH ORDINALITY AS w(sample_index, place)
     JOIN samples s ON s.sample_index = w.sample_index
     JOIN items i ON i.run_id = $1 AND i.task_ord = $2 AND i.sample_index = w.sample_index
@@ -57,7 +58,8 @@ SELECT s.sample_index, s.sample_key, i.dataset_row, i.prompt, i.target, i.choice
 FROM batch b
 JOIN samples s USING (sample_index)
 JOIN items i USING (run_id, task_ord, sample_index)
-WHERE s.run_id = $1 AND s.task_ord = $2 AND s.model_ord = $3 AND b.before < $5
+WHERE s.run_id = $1 AND s.task_ord = $2 AND s.model_ord = $3
+  AND (b.before = 0 OR b.before + b.size <= $5)
 ORDER BY b.place
 """
 _RESTART_GROUP = """

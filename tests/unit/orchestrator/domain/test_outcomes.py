@@ -8,6 +8,7 @@ from orchestrator.domain.outcomes import (
     SampleChanges,
     failure_code,
     lost_for_good,
+    too_large,
 )
 from orchestrator.domain.sample import SampleState
 
@@ -75,3 +76,11 @@ def test_a_result_replaces_the_mark_that_came_before_it() -> None:
 def test_no_changes_are_falsy_and_marks_are_changes() -> None:
     assert not SampleChanges()
     assert SampleChanges(generating={1})
+
+
+def test_a_sample_too_large_to_travel_fails_in_score() -> None:
+    graded = too_large(3)
+
+    assert graded.state is SampleState.FAILED
+    assert graded.failure is not None
+    assert (graded.failure.code, graded.failure.stage) == ("sample_too_large", "score")
