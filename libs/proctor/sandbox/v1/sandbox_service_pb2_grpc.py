@@ -58,6 +58,7 @@ class SandboxServiceServicer:
 
     def CheckProgram(self, request, context):
         """Check programs without running them: Python by parsing, templates and patterns by compiling, all inside a jail.
+        Reasons: TOO_MANY_PROGRAMS, MESSAGE_INVALID, SANDBOX_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -66,7 +67,7 @@ class SandboxServiceServicer:
     def Prepare(self, request_iterator, context):
         """Turn rows into items: preprocess, few-shot examples, choices, target and prompt, all inside one jail. The first
         message carries the task, later ones rows; items are answered in order of their index.
-        Reasons: PREPROCESS_FAILED, PREPARE_FAILED, EMPTY_DATASET, SANDBOX_UNAVAILABLE.
+        Reasons: PREPROCESS_FAILED, PREPARE_FAILED, EMPTY_DATASET, ROWS_OUT_OF_ORDER, MESSAGE_INVALID, SANDBOX_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -75,7 +76,7 @@ class SandboxServiceServicer:
     def Grade(self, request_iterator, context):
         """Extract and grade samples. The first message carries the task, later ones samples; outcomes come as they end. With
         `aggregate` the grading starts when the caller has sent all samples.
-        Reasons: GRADER_INVALID, SANDBOX_UNAVAILABLE.
+        Reasons: GRADER_INVALID, MESSAGE_INVALID, SANDBOX_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

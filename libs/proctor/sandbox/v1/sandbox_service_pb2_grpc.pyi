@@ -34,16 +34,18 @@ class SandboxServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SandboxServiceAsyncStub: ...
     CheckProgram: _grpc.UnaryUnaryMultiCallable[_sandbox_service_pb2.CheckProgramRequest, _sandbox_service_pb2.CheckProgramResponse]
-    """Check programs without running them: Python by parsing, templates and patterns by compiling, all inside a jail."""
+    """Check programs without running them: Python by parsing, templates and patterns by compiling, all inside a jail.
+    Reasons: TOO_MANY_PROGRAMS, MESSAGE_INVALID, SANDBOX_UNAVAILABLE.
+    """
     Prepare: _grpc.StreamStreamMultiCallable[_sandbox_service_pb2.PrepareRequest, _sandbox_service_pb2.PrepareResponse]
     """Turn rows into items: preprocess, few-shot examples, choices, target and prompt, all inside one jail. The first
     message carries the task, later ones rows; items are answered in order of their index.
-    Reasons: PREPROCESS_FAILED, PREPARE_FAILED, EMPTY_DATASET, SANDBOX_UNAVAILABLE.
+    Reasons: PREPROCESS_FAILED, PREPARE_FAILED, EMPTY_DATASET, ROWS_OUT_OF_ORDER, MESSAGE_INVALID, SANDBOX_UNAVAILABLE.
     """
     Grade: _grpc.StreamStreamMultiCallable[_sandbox_service_pb2.GradeRequest, _sandbox_service_pb2.GradeResponse]
     """Extract and grade samples. The first message carries the task, later ones samples; outcomes come as they end. With
     `aggregate` the grading starts when the caller has sent all samples.
-    Reasons: GRADER_INVALID, SANDBOX_UNAVAILABLE.
+    Reasons: GRADER_INVALID, MESSAGE_INVALID, SANDBOX_UNAVAILABLE.
     """
 
 @_typing.type_check_only
@@ -52,16 +54,18 @@ class SandboxServiceAsyncStub(SandboxServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CheckProgram: _aio.UnaryUnaryMultiCallable[_sandbox_service_pb2.CheckProgramRequest, _sandbox_service_pb2.CheckProgramResponse]  # type: ignore[assignment]
-    """Check programs without running them: Python by parsing, templates and patterns by compiling, all inside a jail."""
+    """Check programs without running them: Python by parsing, templates and patterns by compiling, all inside a jail.
+    Reasons: TOO_MANY_PROGRAMS, MESSAGE_INVALID, SANDBOX_UNAVAILABLE.
+    """
     Prepare: _aio.StreamStreamMultiCallable[_sandbox_service_pb2.PrepareRequest, _sandbox_service_pb2.PrepareResponse]  # type: ignore[assignment]
     """Turn rows into items: preprocess, few-shot examples, choices, target and prompt, all inside one jail. The first
     message carries the task, later ones rows; items are answered in order of their index.
-    Reasons: PREPROCESS_FAILED, PREPARE_FAILED, EMPTY_DATASET, SANDBOX_UNAVAILABLE.
+    Reasons: PREPROCESS_FAILED, PREPARE_FAILED, EMPTY_DATASET, ROWS_OUT_OF_ORDER, MESSAGE_INVALID, SANDBOX_UNAVAILABLE.
     """
     Grade: _aio.StreamStreamMultiCallable[_sandbox_service_pb2.GradeRequest, _sandbox_service_pb2.GradeResponse]  # type: ignore[assignment]
     """Extract and grade samples. The first message carries the task, later ones samples; outcomes come as they end. With
     `aggregate` the grading starts when the caller has sent all samples.
-    Reasons: GRADER_INVALID, SANDBOX_UNAVAILABLE.
+    Reasons: GRADER_INVALID, MESSAGE_INVALID, SANDBOX_UNAVAILABLE.
     """
 
 class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -73,7 +77,9 @@ class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _sandbox_service_pb2.CheckProgramRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_sandbox_service_pb2.CheckProgramResponse, _abc.Awaitable[_sandbox_service_pb2.CheckProgramResponse]]:
-        """Check programs without running them: Python by parsing, templates and patterns by compiling, all inside a jail."""
+        """Check programs without running them: Python by parsing, templates and patterns by compiling, all inside a jail.
+        Reasons: TOO_MANY_PROGRAMS, MESSAGE_INVALID, SANDBOX_UNAVAILABLE.
+        """
 
     @_abc_1.abstractmethod
     def Prepare(
@@ -83,7 +89,7 @@ class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_sandbox_service_pb2.PrepareResponse], _abc.AsyncIterator[_sandbox_service_pb2.PrepareResponse]]:
         """Turn rows into items: preprocess, few-shot examples, choices, target and prompt, all inside one jail. The first
         message carries the task, later ones rows; items are answered in order of their index.
-        Reasons: PREPROCESS_FAILED, PREPARE_FAILED, EMPTY_DATASET, SANDBOX_UNAVAILABLE.
+        Reasons: PREPROCESS_FAILED, PREPARE_FAILED, EMPTY_DATASET, ROWS_OUT_OF_ORDER, MESSAGE_INVALID, SANDBOX_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -94,7 +100,7 @@ class SandboxServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_sandbox_service_pb2.GradeResponse], _abc.AsyncIterator[_sandbox_service_pb2.GradeResponse]]:
         """Extract and grade samples. The first message carries the task, later ones samples; outcomes come as they end. With
         `aggregate` the grading starts when the caller has sent all samples.
-        Reasons: GRADER_INVALID, SANDBOX_UNAVAILABLE.
+        Reasons: GRADER_INVALID, MESSAGE_INVALID, SANDBOX_UNAVAILABLE.
         """
 
 def add_SandboxServiceServicer_to_server(servicer: SandboxServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
