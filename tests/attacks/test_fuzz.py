@@ -20,11 +20,12 @@ from grader.jail.frames import LENGTH, FrameStream, FrameTooLong
 
 FRAME_BYTES_MAX = 1_000
 KNOWN_WORDS = st.sampled_from(
-    (
-        "result emit call error code message scores judge extracted_output stage traceback row "
-        "prompt target choices sample_index violations entrypoints path reason template_error "
-        "grader_error manifest.x model"
-    ).split()
+    [
+        *("result", "emit", "call", "error", "code", "message", "scores", "judge", "model"),
+        *("extracted_output", "stage", "traceback", "row", "prompt", "target", "choices"),
+        *("sample_index", "violations", "entrypoints", "path", "reason", "template_error"),
+        *("grader_error", "manifest.x"),
+    ]
 )
 numbers = (
     st.integers(min_value=-(10**40), max_value=10**40)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from attacks.harness.client import ENVIRONMENT, ROOTS_FOLDER
-from attacks.harness.profiles import Profile
+from attacks.harness.profiles import Profile, remove_files
 
 MEMORY_MAX_BYTES = 6 << 20
 JAIL_S_MAX = 1.0  # one after the other on a busy machine
@@ -17,14 +17,17 @@ JAIL_S_MAX = 1.0  # one after the other on a busy machine
 def test_jails_leave_nothing_behind(profile: Profile, request: pytest.FixtureRequest) -> None:
     count = int(request.config.getoption("--jails", default=300))
 
-    done = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-m", "attacks.harness.leaks", str(ROOTS_FOLDER), profile, str(count)],
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
-        timeout=60 + count * JAIL_S_MAX,
-        check=True,
     )
+    try:
+        stdout, _ = process.communicate(timeout=60 + count * JAIL_S_MAX)
+    finally:
+        process.kill()
+        remove_files(ROOTS_FOLDER, process.pid)
 
-    more = json.loads(done.stdout)
+    more = json.loads(stdout)
     assert more.pop("memory_bytes") < MEMORY_MAX_BYTES
     assert more == dict.fromkeys(["descriptors", "mounts", "groups", "processes", "threads"], 0)

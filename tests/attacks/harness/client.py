@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from attacks.harness.profiles import Ablation, Profile
+from attacks.harness.profiles import Ablation, Profile, remove_files
 from attacks.harness.service import Report
 
 ROOTS_FOLDER = Path(f"/var/tmp/proctor-attacks-{os.geteuid()}")  # noqa: S108 - its owner and mode are checked before use
@@ -95,3 +95,4 @@ def attacked_service(
             process.wait(30)
             assert process.stdout is not None
             process.stdout.close()
+            remove_files(ROOTS_FOLDER, process.pid)

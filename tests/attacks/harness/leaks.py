@@ -52,7 +52,7 @@ class Held:
 async def start_and_end(setup: JailSetup, count: int) -> tuple[Held, Held]:
     """Grade one sample in each of `count` jails; what is held before and after."""
     limits = PoolLimits(jails_max=AT_ONCE, idle_s=0.0, executions_max=1_000, age_s=3600.0)
-    uids = Uids(first=FIRST_UID + 100, count=AT_ONCE + 1)
+    uids = Uids(first=FIRST_UID, count=AT_ONCE + 1)
     async with Pool(setup, limits, uids) as pool:
         launcher = Launcher(pool, CpuSlots(AT_ONCE))
         numbers = itertools.count()

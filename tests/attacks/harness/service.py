@@ -28,6 +28,7 @@ from attacks.harness.aftermath import Aftermath, Canary
 from attacks.harness.launching import EXECUTION_BYTES, Launcher, Observation, grade_task
 from attacks.harness.profiles import (
     FIRST_UID,
+    UNPRIVILEGED_ID,
     Ablation,
     Profile,
     become,
@@ -208,6 +209,8 @@ def main() -> None:
     own = folder / f"work-{os.getpid()}"
     own.mkdir(mode=0o777)
     own.chmod(0o777)
+    if profile is Profile.UNPRIVILEGED and os.geteuid() == 0:
+        os.chown(own, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
     try:
         become(profile)
         uvloop.run(serve(setup, ablation, own, out))
