@@ -17,7 +17,7 @@ from grader.domain.preparing import (
 )
 from grader.domain.strict_json import Json
 from grader.jail.child import Child
-from grader.jail.execution import Clock, Order, execute
+from grader.jail.execution import Clock, Executed, Order, execute
 from grader.jail.pool import JailKey, Pool, SandboxUnavailable
 from grader.jail.slots import CpuSlots
 from grader.usecases.conversations import Conversation, Piece
@@ -64,13 +64,7 @@ class Prepare:
             RowsOutOfOrder: few-shot rows came too late.
         """
         streams = _Streams(batches)
-        made = 0
-
-        async def take(emitted: Json) -> None:
-            nonlocal made
-            items = read_items(emitted, first=made)
-            made += len(items)
-            await put(items)
+        items = _Items(put)
 
         async def converse(child: Child, clock: Clock) -> PrepareFailed | None:
             await child.stream.send(task.job)
@@ -80,7 +74,7 @@ class Prepare:
                 held,
                 pieces={"fewshot_rows": streams.next_fewshot, "rows": streams.next_rows},
                 line_s=LINE_S,
-                emitted=take,
+                emitted=items.take,
             )
             return read_end(await conversation.result())
 
@@ -92,12 +86,29 @@ class Prepare:
             executed = await execute(jail, order, converse)
             if executed.failure and executed.failure.outcome is Outcome.SANDBOX_VIOLATION:
                 self.pool.retire(key, jail)
-        if executed.failure is not None:
-            if executed.failure.outcome is Outcome.JAIL_LOST:
-                raise SandboxUnavailable("the jail was lost in the middle of a preparation")
-            raise task.failed(executed.failure.message)
-        if executed.result is not None:
-            raise executed.result
+        _raise_failure(task, executed)
+
+
+def _raise_failure(task: PrepareTask, executed: Executed[PrepareFailed | None]) -> None:
+    if executed.failure is not None:
+        if executed.failure.outcome is Outcome.JAIL_LOST:
+            raise SandboxUnavailable("the jail was lost in the middle of a preparation")
+        raise task.failed(executed.failure.message)
+    if executed.result is not None:
+        raise executed.result
+
+
+class _Items:
+    """The items of one execution, checked and passed on in their order."""
+
+    def __init__(self, put: Put) -> None:
+        self._put = put
+        self._made = 0
+
+    async def take(self, emitted: Json) -> None:
+        items = read_items(emitted, first=self._made)
+        self._made += len(items)
+        await self._put(items)
 
 
 class _Streams:
