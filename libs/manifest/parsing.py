@@ -8,6 +8,7 @@ from manifest.json_gate import open_json
 from manifest.problem import Problem, to_violations
 from manifest.schema import Manifest
 from manifest.section import problems_of
+from manifest.sound_parts import sound_parts
 from servicekit.errors import Kind, ServiceError, Violation
 
 MANIFEST_BYTES_MAX = 4 * 1024 * 1024
@@ -21,17 +22,18 @@ class ManifestInvalid(ServiceError):
 
     `violations` has all of them; `reason` is the first one's, and `metadata["param"]` its path.
     Later steps (files, programs) raise it with their violations too, so that callers see one error
-    for one manifest.
+    for one manifest: `sound` is what of the document they can still look at.
     """
 
     kind = Kind.INVALID_ARGUMENT
     reason = _REASON
 
-    def __init__(self, violations: Sequence[Violation]) -> None:
+    def __init__(self, violations: Sequence[Violation], sound: Manifest | None = None) -> None:
         first, further = violations[0], len(violations) - 1
         more = f" ({further} more in details)" if further else ""
         super().__init__(f"{first.message}{more}", violations=violations, param=first.path)
         self.reason = first.reason
+        self.sound = sound
 
 
 def parse_manifest(raw: bytes) -> Manifest:
@@ -53,7 +55,8 @@ def parse_manifest(raw: bytes) -> Manifest:
         except ValidationError as error:
             problems.extend(_beyond(problems, list(problems_of(error, reason=_REASON))))
     if manifest is None or problems:
-        raise ManifestInvalid(to_violations(_ROOT, problems))
+        sound = sound_parts(opened.document) if opened.document is not None else None
+        raise ManifestInvalid(to_violations(_ROOT, problems), sound)
     return manifest
 
 

@@ -26,16 +26,17 @@ class CheckManifest:
         """Return the normalised manifest, its files there and its programs compiled.
 
         Raises:
-            ManifestInvalid: with every problem of the document; when the document itself is sound,
-                with every problem of its files and programs.
+            ManifestInvalid: with every problem of the document, its files and its programs.
         """
-        manifest = parse_manifest(raw)
-        wanted = references.referenced_files(manifest)
-        async with asyncio.TaskGroup() as tasks:
-            looking = tasks.create_task(self._lookup(wanted))
-            checking = tasks.create_task(self._sandbox.check(programs.programs(manifest)))
-        found = looking.result()
-        problems = [*_file_problems(wanted, found), *checking.result().violations]
+        try:
+            manifest = parse_manifest(raw)
+        except ManifestInvalid as invalid:
+            if invalid.sound is None:
+                raise
+            _, further = await self._look_further(invalid.sound)
+            problems = [*invalid.violations, *further]
+            raise ManifestInvalid(_in_order(invalid.sound, problems)) from invalid
+        found, problems = await self._look_further(manifest)
         if problems:
             raise ManifestInvalid(_in_order(manifest, problems))
         return VersionContent(
@@ -44,6 +45,16 @@ class CheckManifest:
             dataset_file_ids=references.dataset_file_ids(manifest),
             metadata=metadata,
         )
+
+    async def _look_further(
+        self, manifest: Manifest
+    ) -> tuple[Mapping[str, FileFacts], list[Violation]]:
+        wanted = references.referenced_files(manifest)
+        async with asyncio.TaskGroup() as tasks:
+            looking = tasks.create_task(self._lookup(wanted))
+            checking = tasks.create_task(self._sandbox.check(programs.programs(manifest)))
+        found = looking.result()
+        return found, [*_file_problems(wanted, found), *checking.result().violations]
 
     async def _lookup(self, wanted: Sequence[FileReference]) -> Mapping[str, FileFacts]:
         file_ids = list(dict.fromkeys(reference.file_id for reference in wanted))
