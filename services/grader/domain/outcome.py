@@ -111,7 +111,10 @@ def _failure_of_signal(number: int, ending: Ending, limits: Limits) -> Failure:
         return Failure(Outcome.OUTPUT_LIMIT, "output_limit", "it wrote a file that is too large")
     if number == signal.SIGKILL and ending.rss_bytes >= limits.memory_bytes * _OOM_SHARE:
         return Failure(Outcome.OUT_OF_MEMORY, "grader_oom", "it ran out of memory")
-    return _crashed(f"it was ended by {signal.Signals(number).name} without a result")
+    # Not signal.Signals: most real-time signals have no name, and a program may choose its own.
+    named = {one.value: one.name for one in signal.Signals}
+    name = named.get(number, f"signal {number}")
+    return _crashed(f"it was ended by {name} without a result")
 
 
 def _out_of_time(sentence: str) -> Failure:

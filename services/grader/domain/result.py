@@ -11,6 +11,7 @@ from grader.domain.outcome import Failure, Outcome
 from grader.domain.strict_json import Json
 
 METRIC_CHARS_MAX = 128
+SCORES_MAX = 1_000  # each name becomes a metric of the run
 WHOLE_NUMBER_MAX = 2**53  # the largest that every reader of JSON keeps exactly
 MESSAGE_CHARS_MAX = 2_000
 TRACEBACK_CHARS_MAX = 4_000
@@ -96,7 +97,10 @@ def read_scores(value: Json) -> dict[str, int | float]:
         InvalidResult: one of them is something else.
     """
     scores: dict[str, int | float] = {}
-    for name, number in _object(value, "scores").items():
+    reported = _object(value, "scores")
+    if len(reported) > SCORES_MAX:
+        raise InvalidResult(f"it has {len(reported)} scores; {SCORES_MAX} are allowed")
+    for name, number in reported.items():
         if not 1 <= len(name) <= METRIC_CHARS_MAX:
             raise InvalidResult(f"a score's name must have 1 to {METRIC_CHARS_MAX} characters")
         if isinstance(number, bool) or not isinstance(number, int | float):

@@ -2,12 +2,16 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import NoReturn, TypeAlias
 
 import orjson
 
 DEPTH_MAX = 64
+
+# An escape, and not a backslash that is itself escaped before `u0000`.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -20,8 +24,8 @@ def parse(raw: bytes | bytearray) -> Json:
     """The value of a JSON text.
 
     Refused besides what is not JSON at all: text that is not UTF-8, NaN and infinities also by
-    exponent, keys given twice, lone surrogates, nesting deeper than `DEPTH_MAX`, whole numbers too
-    long to convert (4,300 digits).
+    exponent, keys given twice, lone surrogates, U+0000, nesting deeper than `DEPTH_MAX`, whole
+    numbers too long to convert (4,300 digits).
 
     Raises:
         NotStrictJson: one of these.
@@ -34,6 +38,8 @@ def parse(raw: bytes | bytearray) -> Json:
         exact = False
     if not exact:
         value = _parse_slowly(raw)
+    if _NUL.search(raw):
+        raise NotStrictJson("it has the character U+0000, which no store takes")
     if _may_nest(raw) and _depth(value) > DEPTH_MAX:
         raise NotStrictJson(f"it nests deeper than {DEPTH_MAX} levels")
     return value

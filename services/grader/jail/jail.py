@@ -15,6 +15,7 @@ REAP_S = 5.0
 # A child whose socket closed is ending; the status that tells why comes a moment later.
 HUNG_UP_GRACE_S = 1.0
 
+STATUS_MAX = 0xFFFF  # what wait4 gives fits into two bytes
 FILE_BYTES_MAX = 4_194_304
 DESCRIPTORS_MAX = 64
 # Of the whole jail, as the kernel counts: below the runner's own 128, so that threads cannot keep
@@ -130,7 +131,7 @@ class Jail:
             async with asyncio.timeout(REAP_S):
                 answer = await ended
             return Ending(
-                status=int(_number(answer, "status")),
+                status=_status(answer),
                 killed=answer.get("killed") is True,
                 cpu_s=_number(answer, "cpu_s"),
                 rss_bytes=int(_number(answer, "rss_bytes")),
@@ -166,6 +167,13 @@ def _limits(limits: Limits) -> dict[str, int]:
         "descriptors": DESCRIPTORS_MAX,
         "threads": THREADS_MAX,
     }
+
+
+def _status(answer: Answer) -> int:
+    status = int(_number(answer, "status"))
+    if not 0 <= status <= STATUS_MAX:
+        raise JailLost("the runner's answer has a status that no wait gives")
+    return status
 
 
 def _number(answer: Answer, key: str) -> float:

@@ -4,6 +4,7 @@ A length, then JSON, over the child's own socket.
 """
 
 import json
+import re
 import socket
 import struct
 from _thread import LockType, allocate_lock
@@ -15,14 +16,20 @@ Frame = dict[str, Any]
 LENGTH = struct.Struct(">I")
 READ_BYTES = 65_536
 
+# An escape, and not a backslash that is itself escaped before `u0000`.
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+
 
 def encode(value: object) -> bytes:
-    """Strict JSON in UTF-8, without spaces.
+    """Strict JSON in UTF-8, without spaces; U+0000, which no store takes, becomes U+FFFD.
 
     Raises:
         ValueError, TypeError, RecursionError: the value is none.
     """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    if "\\u0000" in text:
+        text = _NUL.sub(r"\1\\ufffd", text)
+    return text.encode()
 
 
 class ChannelClosed(Exception):

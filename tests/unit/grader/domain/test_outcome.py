@@ -35,6 +35,7 @@ def ending(status: int, *, killed: bool = False, cpu_s: float = 0.0, rss_bytes: 
             "sandbox_violation",
         ),
         (Cause.HUNG_UP, ending(signal.SIGXCPU), Outcome.TIMEOUT, "grader_timeout"),
+        (Cause.HUNG_UP, ending(35), Outcome.CRASHED, "grader_crashed"),  # a signal without a name
         (Cause.HUNG_UP, ending(signal.SIGKILL, cpu_s=6.5), Outcome.TIMEOUT, "grader_timeout"),
         (Cause.HUNG_UP, ending(signal.SIGXFSZ), Outcome.OUTPUT_LIMIT, "output_limit"),
         (Cause.HUNG_UP, ending(signal.SIGKILL, rss_bytes=900), Outcome.OUT_OF_MEMORY, "grader_oom"),

@@ -84,6 +84,7 @@ def test_long_texts_of_an_error_are_cut_and_an_odd_stage_is_the_score() -> None:
         {"scores": {"score": None}},
         {"scores": {"": 1}},
         {"scores": {"a" * 129: 1}},
+        {"scores": {f"m{number}": 1 for number in range(1_001)}},
         {"scores": {"score": 2**53 + 1}},
         {"scores": {"score": -(2**60)}},
         {"scores": {}, "extracted_output": 1},
