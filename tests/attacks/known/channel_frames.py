@@ -103,6 +103,21 @@ def attack(sample, item, ctx):
         "legal JSON that cannot be UTF-8: breaks protobuf later",
         r"""b'{"result":{"scores":{"a":1},"extracted_output":"\\ud800"}}' """,
     ),
+    _payload(
+        "scores_by_the_ten_thousand",
+        "each name of a score becomes a metric of the whole run",
+        "b'{\"result\":{\"scores\":{' + b','.join(b'\"m%d\":1' % n for n in range(60_000)) + b'}}}'",
+    ),
+    _payload(
+        "text_nul",
+        "U+0000 is legal JSON and UTF-8, and no text or jsonb column of Postgres takes it",
+        r"""b'{"result":{"scores":{"a":1},"extracted_output":"\\u0000"}}' """,
+    ),
+    _payload(
+        "nul_in_a_key",
+        "the same, deep inside the grader's details",
+        r"""b'{"result":{"scores":{"a":1},"judge":{"x":[{"\\u0000":1}]}}}' """,
+    ),
     _payload("result_not_object", "a result that is text", 'b\'{"result":"1.0"}\''),
     _payload("question_unknown", "a question nobody answers", 'b\'{"call":1,"method":"shell"}\''),
     _payload(

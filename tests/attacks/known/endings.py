@@ -48,6 +48,12 @@ ATTACKS: tuple[Attack, ...] = (
         "crashed",
     ),
     _ends(
+        "realtime_signal",
+        "a signal that has no name",
+        "\ndef attack(s, i, c):\n    os.kill(os.getpid(), 35)\n",
+        "crashed",
+    ),
+    _ends(
         "fake_violation",
         "SIGSYS by its own hand: claims what it did not do, to its own cost only",
         "\ndef attack(s, i, c):\n    os.kill(os.getpid(), 31)\n",

@@ -180,6 +180,21 @@ def attack(sample, item, ctx):
     return done > 0
 """,
     ),
+    refused(
+        "net_peer_credentials",
+        "asks the kernel who holds the other end: process, user, groups, security label, or a pidfd of the service",
+        """
+def attack(sample, item, ctx):
+    libc = ctypes.CDLL(None, use_errno=True)
+    learned = []
+    for option in (17, 31, 59, 77):  # SO_PEERCRED, SO_PEERSEC, SO_PEERGROUPS, SO_PEERPIDFD
+        value = ctypes.create_string_buffer(256)
+        size = ctypes.c_uint(256)
+        if libc.getsockopt(channel_fd(), 1, option, value, ctypes.byref(size)) == 0:
+            learned.append(option)
+    return len(learned) > 0
+""",
+    ),
     killed(
         "net_io_uring_socket",
         "io_uring makes sockets and connects them where no system call filter looks",

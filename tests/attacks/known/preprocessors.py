@@ -142,6 +142,16 @@ ATTACKS: tuple[Attack, ...] = (
         "send({'emit': [item(0, prompt=7)]})",
         "not text",
     ),
+    _program(
+        "row_nul",
+        "U+0000, which no column of Postgres takes: replaced on the way out",
+        "def transform_batch(rows):\n    return [{'x': chr(0)}]\n",
+        expected=PREPARED,
+        says="\N{REPLACEMENT CHARACTER}",
+    ),
+    _forged(
+        "items_with_nul", "U+0000 in a prompt", "send({'emit': [item(0, prompt=chr(0))]})", "U+0000"
+    ),
     _forged(
         "items_without_a_row", "an item that is nothing", "send({'emit': [None]})", "not an object"
     ),
