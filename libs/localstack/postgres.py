@@ -157,7 +157,6 @@ class Postgres:
     async def _try_start(self) -> bool:
         """Start once; False when it is worth another try."""
         self.port = self._wanted_port or free_port()
-        begin = self._log_path.stat().st_size if self._log_path.exists() else 0
         process = await Process.spawn(
             self._server_argv(),
             log_path=self._log_path,
@@ -168,7 +167,7 @@ class Postgres:
             await self._until_ready(process)
         except BaseException:
             await process.stop(signal.SIGINT, grace_s=STOP_S)
-            if process.exit_code is not None and self._is_passing(begin):
+            if process.exit_code is not None and self._is_passing(process.log()):
                 return False
             raise
         self._process = process
@@ -198,11 +197,10 @@ class Postgres:
                 return
         raise process.failure("Postgres")
 
-    def _is_passing(self, begin: int) -> bool:
-        log = self._log_path.read_bytes()[begin:]
-        taken = b"Address already in use" in log and not self._wanted_port
+    def _is_passing(self, log: str) -> bool:
+        taken = "Address already in use" in log and not self._wanted_port
         # The server was killed a moment ago and its sessions have not noticed yet.
-        return taken or b"is still in use" in log
+        return taken or "is still in use" in log
 
 
 @asynccontextmanager

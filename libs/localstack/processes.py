@@ -9,15 +9,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from localstack.errors import StartError
-
-LOG_TAIL_BYTES = 4_000  # enough for a traceback, short enough to be read
+from localstack.log_tails import last_words, tail
 
 
 class Process:
     """One child process in its own process group."""
 
-    def __init__(self, process: asyncio.subprocess.Process, *, log_path: Path) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, *, log_path: Path, log_begin: int
+    ) -> None:
         self._process = process
+        self._log_begin = log_begin
         self.log_path = log_path
 
     @classmethod
@@ -41,6 +43,7 @@ class Process:
         log_path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with log_path.open("ab") as log:
+                log_begin = log.tell()
                 process = await asyncio.create_subprocess_exec(
                     *_leash(parent_death_signal),
                     *argv,
@@ -53,7 +56,7 @@ class Process:
                 )
         except OSError as error:
             raise StartError(f"cannot start {argv[0]}: {error}") from error
-        return cls(process, log_path=log_path)
+        return cls(process, log_path=log_path, log_begin=log_begin)
 
     @property
     def pid(self) -> int:
@@ -87,22 +90,18 @@ class Process:
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
 
+    def log(self) -> str:
+        """Return what the log says since this process started; the end of it when that is much."""
+        return tail(self.log_path, begin=self._log_begin)
+
     def failure(self, what: str) -> StartError:
-        """Return the error that tells that `what` did not start, with the end of its log."""
+        """Return the error that tells that `what` did not start, with its last words."""
         how = "did not get ready in time"
         if self.exit_code is not None:
             how = f"ended with exit code {self.exit_code}"
-        return StartError(f"{what} {how}; log {self.log_path} ends with:\n{tail(self.log_path)}")
-
-
-def tail(path: Path) -> str:
-    """Return the end of a log file, whole lines; empty when there is none."""
-    with suppress(OSError), path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - LOG_TAIL_BYTES))
-        lines = file.read().decode(errors="replace").splitlines()
-        return "\n".join((lines[1:] or lines) if size > LOG_TAIL_BYTES else lines)
-    return ""
+        return StartError(
+            f"{what} {how}; its log is {self.log_path}\n{last_words(self.log())}".rstrip()
+        )
 
 
 def is_alive(pid: int) -> bool:

@@ -1,4 +1,4 @@
-"""`python -m gateway` serves; `python -m gateway keys …` administers API keys."""
+"""`python -m gateway` serves; `… keys` administers API keys and `… models` checks a models file."""
 
 import asyncio
 import sys
@@ -8,9 +8,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from gateway.app import build, open_database
+from gateway.bridge.models_command import run_models_command
 from gateway.inbound.keys_command import read_arguments, run_keys_command
 from gateway.outbound.api_key_table import PostgresApiKeys
-from gateway.settings import KeySettings, Settings
+from gateway.settings import KeySettings, Settings, provider_environment
 from servicekit.clock import SystemClock
 from servicekit.lifecycle import run_service
 from servicekit.logs import configure_logs
@@ -25,8 +26,10 @@ def main() -> None:
             _serve()
         case ["keys", *arguments]:
             sys.exit(asyncio.run(_administer_keys(arguments)))
+        case ["models", *arguments]:
+            sys.exit(run_models_command(arguments, provider_environment()))
         case _:
-            sys.exit("usage: python -m gateway [keys …]")
+            sys.exit("usage: python -m gateway [keys … | models …]")
 
 
 def _serve() -> None:

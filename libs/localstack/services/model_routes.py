@@ -43,8 +43,11 @@ def read_model_routes(path: Path | None) -> ModelRoutes:
     try:
         text = path.read_text()
         tables = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise LocalStackError(f"cannot use the models file {path}: {error}") from error
+    except OSError as error:
+        message = f"the models file {path} cannot be read: {error.strerror}"
+        raise LocalStackError(message) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise LocalStackError(f"the models file {path} is not TOML: {error}") from error
     providers = _tables(tables.get("providers"))
     local = {
         name

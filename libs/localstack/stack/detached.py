@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from localstack.errors import LocalStackError, StartError
-from localstack.processes import tail, until_gone
+from localstack.log_tails import last_words, tail
+from localstack.processes import until_gone
 from localstack.stack.control import ask_restart
 from localstack.stack.description import StackDescription, from_json, read_description
 from localstack.stack.folder import StackAlreadyUp, StateFolder
@@ -36,16 +37,21 @@ async def start_detached(
     if (holder := folder.holder()) is not None:
         raise StackAlreadyUp(folder.path, holder)
     log = folder.logs / "stack.log"
+    log_begin = log.stat().st_size if log.exists() else 0
     reading, writing = os.pipe()
     pid = _spawn(options, folder, log=log, output=writing)
     os.close(writing)
     try:
         with os.fdopen(reading, "rb") as pipe:
-            return await _until_ready(pipe.fileno(), progress, log)
+            description = await _until_ready(pipe.fileno(), progress)
     except BaseException:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         raise
+    if description is None:
+        words = last_words(tail(log, begin=log_begin))
+        raise StartError(f"the stack did not start; its log is {log}\n{words}".rstrip())
+    return description
 
 
 async def stop_stack(state_dir: Path) -> bool:
@@ -108,7 +114,8 @@ def _spawn(options: StackOptions, folder: StateFolder, *, log: Path, output: int
     )
 
 
-async def _until_ready(descriptor: int, progress: Progress, log: Path) -> StackDescription:
+async def _until_ready(descriptor: int, progress: Progress) -> StackDescription | None:
+    """Return what runs; None when the supervisor ended without a word."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     transport, _ = await loop.connect_read_pipe(
@@ -127,4 +134,4 @@ async def _until_ready(descriptor: int, progress: Progress, log: Path) -> StackD
                 raise LocalStackError(said["error"])
     finally:
         transport.close()
-    raise StartError(f"the stack did not start; its log {log} ends with:\n{tail(log)}")
+    return None

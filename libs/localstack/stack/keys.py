@@ -1,9 +1,6 @@
 """API keys of a stack, through the gateway's own command."""
 
-import asyncio
 import json
-import os
-import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -11,10 +8,10 @@ from urllib.parse import urlsplit
 
 from localstack.errors import LocalStackError
 from localstack.secrets import write_private
+from localstack.services.gateway_command import run_gateway
 from localstack.stack.description import read_description
 from localstack.stack.folder import StateFolder
 
-COMMAND_S = 60.0
 ORG = TEAM = "local"
 _FIRST_KEY = Path("secrets") / "api-key"
 
@@ -58,25 +55,8 @@ async def run_keys_command(folder: StateFolder, dsn: str, arguments: Sequence[st
     Raises:
         LocalStackError: it refused; the message is what it said.
     """
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "gateway", "keys", *arguments),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={
-            "PATH": os.defpath,
-            "GATEWAY_POSTGRES_DSN": dsn,
-            "GATEWAY_KEY_PEPPER": folder.secret("key-pepper"),
-        },
-        cwd=folder.path,
-    )
+    env = {"GATEWAY_POSTGRES_DSN": dsn, "GATEWAY_KEY_PEPPER": folder.secret("key-pepper")}
     try:
-        async with asyncio.timeout(COMMAND_S):
-            printed, complaint = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode != 0:
-        raise LocalStackError(f"the keys command failed: {complaint.decode(errors='replace')}")
-    return printed.decode()
+        return await run_gateway(["keys", *arguments], env=env, cwd=folder.path)
+    except LocalStackError as error:
+        raise LocalStackError(f"the keys command failed: {error}") from None

@@ -15,6 +15,7 @@ from localstack.services.environments import (
     loopback,
     service_environments,
 )
+from localstack.services.gateway_command import check_models_file
 from localstack.services.model_routes import ModelRoutes, read_model_routes
 from localstack.services.roles import DATABASE, prepare_database
 from localstack.services.service import Service
@@ -50,6 +51,8 @@ class Stack:
             LocalStackError: a part did not get ready; call `stop` to end the others.
         """
         routes = read_model_routes(self._options.models_file)
+        if self._options.models_file:
+            await check_models_file(routes, self._options.environment)
         ports = self._folder.ports(PORTS, wanted={"http": self._options.port})
         postgres = Postgres(self._folder.path, port=ports["postgres"])
         nats = NatsServer(self._folder.path, port=ports["nats"])

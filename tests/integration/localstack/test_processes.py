@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from localstack.errors import StartError
-from localstack.processes import Process, is_alive, tail, until_gone
+from localstack.processes import Process, is_alive, until_gone
 
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); "
 
 
 async def until_logged(process: Process, text: str) -> None:
     async with asyncio.timeout(20):
-        while text not in tail(process.log_path):
+        while text not in process.log():
             await asyncio.sleep(0)
 
 
@@ -27,7 +27,7 @@ async def test_a_process_that_does_not_listen_is_killed_with_its_children(tmp_pa
     program = "import subprocess; c = subprocess.Popen(['/bin/sleep', '600']); print(c.pid); "
     process = await spawned(tmp_path, program + DEAF + "signal.pause()")
     await until_logged(process, "deaf")
-    child = int(tail(process.log_path).split()[0])
+    child = int(process.log().split()[0])
 
     await process.stop(signal.SIGTERM, grace_s=0.1)
 
@@ -41,7 +41,15 @@ async def test_a_child_gets_exactly_the_environment_it_is_given(tmp_path: Path) 
 
     await process.wait()
 
-    assert tail(process.log_path) == "['A', 'LC_ALL']"
+    assert process.log() == "['A', 'LC_ALL']"
+
+
+async def test_a_failure_says_nothing_of_an_earlier_start(tmp_path: Path) -> None:
+    for reason in ("first", "second"):
+        process = await spawned(tmp_path, f"raise SystemExit('{reason}')")
+        await process.wait()
+
+    assert str(process.failure("the thing")).splitlines()[1:] == ["second"]
 
 
 async def test_a_failure_shows_the_end_of_the_log(tmp_path: Path) -> None:
@@ -66,7 +74,3 @@ async def test_a_zombie_is_not_alive(tmp_path: Path) -> None:
     assert not is_alive(process.pid)
     await process.wait()
     await until_gone(process.pid)
-
-
-def test_a_log_that_is_not_there_ends_with_nothing(tmp_path: Path) -> None:
-    assert tail(tmp_path / "none") == ""
