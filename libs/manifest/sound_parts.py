@@ -43,7 +43,7 @@ def _sound_fields(section: type[Section], raw: RawObject) -> dict[str, Any]:
 @cache
 def _adapters(section: type[Section]) -> dict[str, TypeAdapter[Any]]:
     return {
-        name: TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type] -- made here
+        name: TypeAdapter(Annotated[field.annotation, field])  # type: ignore[arg-type]  # built at run time
         for name, field in section.model_fields.items()
     }
 

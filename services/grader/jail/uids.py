@@ -10,10 +10,16 @@ class Uids:
     """Outside user ids, each lent to one live jail at a time.
 
     What the kernel counts per user, it counts per jail.
+
+    Args:
+        first: The first id that is lent.
+        count: How many there are.
+        own: Our own user; root lends others, anybody else has only this one for all jails.
     """
 
-    def __init__(self, *, first: int, count: int) -> None:
-        self._own = None if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    def __init__(self, *, first: int, count: int, own: int | None = None) -> None:
+        user = os.geteuid() if own is None else own
+        self._own = None if user == 0 else (user, os.getegid())
         self._free = list(range(first + count - 1, first - 1, -1))
 
     def take(self) -> tuple[int, int]:

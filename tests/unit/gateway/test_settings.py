@@ -27,7 +27,7 @@ def test_the_documented_variables_are_enough(environment: pytest.MonkeyPatch) ->
     settings = Settings.model_validate({})
 
     assert settings.max_upload_bytes == 512 * 1024 * 1024
-    assert settings.grader_models == ()
+    assert settings.grader_models == ("*",)
     assert settings.http_address == "127.0.0.1:8080"
 
 
