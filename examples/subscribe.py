@@ -8,10 +8,10 @@ import nats
 
 
 async def main() -> None:
-    """Subscribe under a durable name: what is announced while this is away is delivered later."""
+    """Subscribe durably: what is announced while this is away comes later; copies share."""
     connection = await nats.connect(sys.argv[1])
     subject = "proctor.events.run.completed.v1.>"
-    events = await connection.jetstream().subscribe(subject, durable="example")
+    events = await connection.jetstream().subscribe(subject, queue="example")
     async for message in events.messages:
         run = json.loads(message.data)["run"]
         print(run["run_id"], run["state"], run["request_counts"])
