@@ -185,8 +185,10 @@ def _refusal(response: httpx.Response) -> ApiError:
     if isinstance(error, str):
         return ApiError(error, status=status)
     problems = [problem.sentence for problem in error.details or ()]
+    # Of several problems the message has the first, and the details have that one too.
+    message = error.message if len(problems) <= 1 else f"{len(problems)} problems"
     return ApiError(
-        f"{error.message} [{status} {error.reason}]",
+        f"{message} [{status} {error.reason}]",
         status=status,
         reason=error.reason,
         details=problems if len(problems) > 1 else (),

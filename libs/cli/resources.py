@@ -1,5 +1,6 @@
 """The REST objects as far as this command looks at them; members it does not know are ignored."""
 
+from datetime import datetime
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -123,6 +124,12 @@ class Suite(Resource):
     created_at: int
 
 
+class SuiteVersion(Resource):
+    """One manifest of a suite."""
+
+    version: int
+
+
 class File(Resource):
     """An uploaded file or an artifact."""
 
@@ -132,6 +139,18 @@ class File(Resource):
     purpose: str
     created_at: int
     sha256: str | None = None
+
+
+class Key(Resource):
+    """An API key without its secret."""
+
+    id: str
+    name: str
+    org_id: str
+    team_id: str
+    scopes: list[str]
+    created_at: datetime
+    revoked_at: datetime | None = None
 
 
 class Artifacts(Resource):

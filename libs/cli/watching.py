@@ -34,11 +34,22 @@ def require_completed(run: Run) -> None:
     raise CliError(f"Run {run.id} {run.status}{why}")
 
 
+def require_samples(run: Run) -> None:
+    """Pass a run with results: at least one of its samples completed, or it has none at all.
+
+    Raises:
+        CliError: every sample failed.
+    """
+    counts = run.request_counts
+    if counts.failed and not counts.completed:
+        raise CliError(f"No sample of {run.id} completed.")
+
+
 async def show_to_the_end(session: Session, api: Api, run_id: str) -> Run:
     """Show progress, then results and where the artifacts lie.
 
     Raises:
-        CliError: the run did not complete.
+        CliError: the run did not complete. Whether any sample did is left to `require_samples`.
     """
     run = await shown(follow(api, run_id, poll_s=session.poll_s), session.err)
     require_completed(run)
@@ -49,7 +60,12 @@ async def show_to_the_end(session: Session, api: Api, run_id: str) -> Run:
 
 
 def show_results(session: Session, run: Run) -> None:
-    """Print the results of a completed run, and how many of its samples failed."""
+    """Print the results of a completed run, and beside them how many of its samples failed."""
     session.out.print(results_table(run))
+    warn_of_failures(session, run)
+
+
+def warn_of_failures(session: Session, run: Run) -> None:
+    """Say beside the output how many samples failed, if any did."""
     if line := failures_line(run):
-        session.out.print(line, markup=False)
+        session.err.print(line, markup=False, soft_wrap=True)

@@ -12,7 +12,7 @@ from cli.errors import CliError
 from cli.resources import JsonObject, Run, Suite
 from cli.session import Session, session_of
 from cli.suite_files import read_suite_file, resolved
-from cli.watching import show_to_the_end
+from cli.watching import require_samples, show_to_the_end
 from localstack.stack.foreground import running_stack
 from localstack.stack.options import StackOptions
 
@@ -70,8 +70,7 @@ async def evaluate(session: Session, api: Api, suite_path: Path, *, results: Pat
     run = await show_to_the_end(session, api, started.id)
     for path in await fetch_artifacts(api, run.id, results):
         session.out.print(f"downloaded {path}", markup=False)
-    if not run.request_counts.completed:
-        raise CliError(f"Every sample of {run.id} failed.")
+    require_samples(run)
 
 
 async def _demo(session: Session, options: StackOptions, suite_path: Path) -> None:

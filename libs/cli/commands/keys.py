@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from cli.resources import Key
 from cli.session import Session, session_of
+from cli.views.tables import keys_table
 from localstack.stack.keys import gateway_keys
 
 app = typer.Typer(
@@ -52,7 +54,7 @@ def create(
 def list_(context: typer.Context, *, state: State = None, as_json: AsJson = False) -> None:
     """List all keys, without their secrets."""
     session = session_of(context)
-    session.run(_keys(session, state, ["list"], as_json=as_json))
+    session.run(_list(session, state, as_json=as_json))
 
 
 @app.command()
@@ -75,9 +77,13 @@ async def _keys(
     action, *rest = words
     arguments = [action, *(["--json"] if as_json else []), *rest]
     printed = await gateway_keys(state or session.state_dir, arguments)
+    session.out.print(printed.rstrip("\n"), markup=False, soft_wrap=True)
+
+
+async def _list(session: Session, state: Path | None, *, as_json: bool) -> None:
+    entries = json.loads(await gateway_keys(state or session.state_dir, ["list", "--json"]))
     if not as_json:
-        session.out.print(printed.rstrip("\n"), markup=False, soft_wrap=True)
+        session.out.print(keys_table(Key.of(entry) for entry in entries))
         return
-    answer = json.loads(printed)
-    for entry in answer if isinstance(answer, list) else [answer]:
+    for entry in entries:
         session.print_json(entry)

@@ -15,7 +15,14 @@ from cli.resources import JsonObject, Run
 from cli.session import Session, session_of
 from cli.views.progress import shown
 from cli.views.tables import runs_table
-from cli.watching import follow, require_completed, show_results, show_to_the_end
+from cli.watching import (
+    follow,
+    require_completed,
+    require_samples,
+    show_results,
+    show_to_the_end,
+    warn_of_failures,
+)
 
 app = typer.Typer()
 
@@ -46,7 +53,7 @@ def run(  # noqa: PLR0913 - the options of one command
     watch: Annotated[bool, typer.Option(help="Follow it to the end and show results.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Start a run of a suite.
+    """Start a run of a suite; an error unless it completes with a sample that did.
 
     Ctrl-C stops watching, not the run.
 
@@ -72,7 +79,7 @@ def run(  # noqa: PLR0913 - the options of one command
 
 @app.command("watch")
 def watch_(context: typer.Context, *, run_id: RunId, as_json: AsJson = False) -> None:
-    """Follow a run to its end and show its results; an error unless it completes."""
+    """Follow a run to its end and show its results; an error unless it and a sample complete."""
     session = session_of(context)
     session.run(
         _watch(session, run_id, as_json=as_json),
@@ -126,7 +133,7 @@ async def _run(
         started = Run.of(await api.post("/evals/runs", {"suite_id": found.id, **body}))
         session.err.print(f"Started {started.id}.", markup=False)
         if watch and not as_json:
-            await show_to_the_end(session, api, started.id)
+            require_samples(await show_to_the_end(session, api, started.id))
         elif watch:
             await _watch_json(session, api, started.id)
         elif as_json:
@@ -140,13 +147,15 @@ async def _watch(session: Session, run_id: str, *, as_json: bool) -> None:
         if as_json:
             await _watch_json(session, api, run_id)
         else:
-            await show_to_the_end(session, api, run_id)
+            require_samples(await show_to_the_end(session, api, run_id))
 
 
 async def _watch_json(session: Session, api: Api, run_id: str) -> None:
     run = await shown(follow(api, run_id, poll_s=session.poll_s), session.err)
     session.print_json(await api.get(f"/evals/runs/{run_id}"))
     require_completed(run)
+    warn_of_failures(session, run)
+    require_samples(run)
 
 
 async def _runs(session: Session, filters: dict[str, str | None], *, as_json: bool) -> None:

@@ -84,6 +84,9 @@ async def _samples(
                 shown.append(Sample.of(entry))
         else:
             most = None
+    if not count:
+        session.err.print("No sample matches.")
+        return
     if as_json:
         return
     session.out.print(samples_table(shown))

@@ -34,7 +34,14 @@ def up(
     models: Annotated[
         Path | None, typer.Option(help="models.toml; default: a small local model.")
     ] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of REST; 0 picks one.")] = 0,
+    port: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=65535,
+            help="Port of REST, kept in the state folder; 0: the one kept there, else a free one.",
+        ),
+    ] = 0,
 ) -> None:
     """Start everything on this machine and print the address and an API key.
 

@@ -8,25 +8,27 @@ from pydantic import JsonValue
 
 from cli.api import Api
 from cli.errors import CliError
-from cli.resources import JsonObject, Suite
+from cli.resources import JsonObject, Suite, SuiteVersion
 from cli.session import Session, session_of
 from cli.suite_files import read_suite_file, resolved
 from cli.views.tables import suites_table, tasks_table
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="Create, list and show suites.",
+    help="Create, list, show and change suites.",
     epilog="Example: proctor suites create examples/arithmetic-suite.json",
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="Id or name of a suite.")]
+SuitePath = Annotated[Path, typer.Argument(help="Manifest, or suite with name and manifest; JSON.")]
 
 
 @app.command()
 def create(
     context: typer.Context,
     *,
-    file: Annotated[Path, typer.Argument(help="Manifest, or suite with name and manifest; JSON.")],
+    file: SuitePath,
     name: Annotated[str | None, typer.Option(help="Name; default: the file's.")] = None,
     description: Annotated[str | None, typer.Option(help="What it is about.")] = None,
     as_json: AsJson = False,
@@ -42,6 +44,27 @@ def create(
     session.run(_create(session, file, name=name, description=description, as_json=as_json))
 
 
+@app.command("version")
+def version_(
+    context: typer.Context,
+    *,
+    suite: SuiteName,
+    file: SuitePath,
+    stage: Annotated[
+        bool, typer.Option("--stage", help="New runs keep using the version active now.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add a version to a suite from a file; a name and a description in it are not read.
+
+    Uploads what the file refers to, as `proctor suites create` does.
+
+    Example: proctor suites version arithmetic examples/arithmetic-suite.json --stage
+    """
+    session = session_of(context)
+    session.run(_version(session, suite, file, stage=stage, as_json=as_json))
+
+
 @app.command("list")
 def list_(context: typer.Context, *, as_json: AsJson = False) -> None:
     """List the team's suites, newest first."""
@@ -53,7 +76,7 @@ def list_(context: typer.Context, *, as_json: AsJson = False) -> None:
 def show(
     context: typer.Context,
     *,
-    suite: Annotated[str, typer.Argument(metavar="SUITE", help="Id or name of a suite.")],
+    suite: SuiteName,
     version: Annotated[int | None, typer.Option(min=1, help="Default: the active one.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -88,6 +111,25 @@ async def _create(
         return
     suite = Suite.of(answer)
     session.out.print(f"{suite.id}  {suite.name}", markup=False)
+
+
+async def _version(
+    session: Session, id_or_name: str, file: Path, *, stage: bool, as_json: bool
+) -> None:
+    content = read_suite_file(file, name=None, description=None)
+    async with session.api() as api:
+        suite = await find_suite(api, id_or_name)
+        body = await resolved(content, api)
+        del body["name"]
+        body.pop("description", None)
+        path = f"/evals/suites/{suite.id}/versions"
+        answer = await api.post(path, {**body, "make_active": not stage})
+    if as_json:
+        session.print_json(answer)
+        return
+    state = "staged" if stage else "active"
+    ordinal = SuiteVersion.of(answer).version
+    session.out.print(f"{suite.id}  {suite.name}, version {ordinal}, {state}", markup=False)
 
 
 async def _list(session: Session, *, as_json: bool) -> None:

@@ -32,7 +32,7 @@ def failures_line(run: Run) -> str:
     if not failed:
         return ""
     samples = "1 sample" if failed == 1 else f"{failed} samples"
-    return f"{samples} failed: see `proctor samples {run.id} --status failed`."
+    return f"{samples} failed; see: proctor samples {run.id} --status failed"
 
 
 def _rows(run: Run) -> Iterator[tuple[str, str, MetricBlock]]:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from rich.markup import escape
 from rich.table import Table
 
-from cli.resources import File, JsonObject, Run, Sample, Suite
+from cli.resources import File, JsonObject, Key, Run, Sample, Suite
 
 _TEXT_CHARS_MAX = 60
+_TIME = "%Y-%m-%d %H:%M:%SZ"
 
 
 def files_table(files: Iterable[File]) -> Table:
@@ -17,6 +18,24 @@ def files_table(files: Iterable[File]) -> Table:
     for file in files:
         created = _time(file.created_at)
         _add(table, file.id, file.filename, str(file.bytes), file.purpose, created)
+    return table
+
+
+def keys_table(keys: Iterable[Key]) -> Table:
+    """Return API keys and what they may do."""
+    table = _table("id", "name", "state", "org/team", "scopes", "created")
+    for key in keys:
+        state = "revoked" if key.revoked_at else "active"
+        team, scopes = f"{key.org_id}/{key.team_id}", ", ".join(key.scopes)
+        _add(
+            table,
+            key.id,
+            key.name,
+            state,
+            team,
+            scopes,
+            f"{key.created_at.astimezone(UTC):{_TIME}}",
+        )
     return table
 
 
@@ -105,7 +124,7 @@ def _short(text: str | None) -> str:
 
 
 def _time(unix_s: int) -> str:
-    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return datetime.fromtimestamp(unix_s, UTC).strftime(_TIME)
 
 
 def _object(owner: JsonObject, key: str) -> JsonObject:

@@ -20,6 +20,7 @@ class FakeProctor:
 
     Attributes:
         outcome: Status that runs end with.
+        all_fail: Whether every sample of every run fails.
         failing: Statuses that the next requests are answered with.
         requests: Method and path of every request.
     """
@@ -31,6 +32,7 @@ class FakeProctor:
         self.manifests: dict[str, Object] = {}
         self.runs: dict[str, Object] = {}
         self.outcome = "completed"
+        self.all_fail = False
         self.failing: list[int] = []
         self.requests: list[str] = []
         self._steps: dict[str, int] = {}
@@ -44,6 +46,9 @@ class FakeProctor:
                 Route("/api/v1/llm/evals/suites", self._create_suite, methods=["POST"]),
                 Route("/api/v1/llm/evals/suites", self._list_suites),
                 Route("/api/v1/llm/evals/suites/{id}", self._get_suite),
+                Route(
+                    "/api/v1/llm/evals/suites/{id}/versions", self._add_version, methods=["POST"]
+                ),
                 Route("/api/v1/llm/evals/suites/{id}/versions/{version}", self._get_version),
                 Route("/api/v1/llm/evals/runs", self._create_run, methods=["POST"]),
                 Route("/api/v1/llm/evals/runs", self._list_runs),
@@ -135,6 +140,15 @@ class FakeProctor:
     async def _get_suite(self, request: Request) -> Response:
         return _found(self.suites, request)
 
+    async def _add_version(self, request: Request) -> Response:
+        body = await request.json()
+        assert set(body) <= {"manifest", "metadata", "make_active"}
+        suite = self.suites[request.path_params["id"]]
+        suite["latest_version"] = 2
+        suite["active_version"] = 2 if body["make_active"] else 1
+        self.manifests[request.path_params["id"]] = body["manifest"]
+        return JSONResponse({"version": 2, "manifest": body["manifest"]})
+
     async def _get_version(self, request: Request) -> Response:
         manifest = self.manifests.get(request.path_params["id"])
         if manifest is None or request.path_params["version"] != "1":
@@ -164,7 +178,7 @@ class FakeProctor:
         statuses = ["queued", "in_progress", "in_progress", "finalizing", self.outcome]
         status = statuses[min(step, len(statuses) - 1)]
         ended = {0: 0, 1: 3, 2: 7}.get(step, 10)
-        failed = 1 if step > 1 else 0
+        failed = ended if self.all_fail else 1 if step > 1 else 0
         counts = {"total": 10 if step else 0, "completed": ended - failed, "failed": failed}
         over = status == self.outcome
         return self.runs[run_id] | {

@@ -24,7 +24,8 @@ def test_a_run_is_followed_to_its_results_and_artifacts(terminal: Terminal, suit
     assert [cell.strip() for cell in row.split("│")[1:-1]] == [
         *("exact", "small", "0.750", "0.750", "9/10", "1", "800", "-")
     ]
-    assert "1 sample failed: see `proctor samples eval_run_0 --status failed`." in terminal.out
+    line = "1 sample failed; see: proctor samples eval_run_0 --status failed"
+    assert terminal.err.splitlines()[-1] == line
     assert "eval_run_0-results.json" in terminal.out
 
 
@@ -70,6 +71,23 @@ def test_a_run_that_does_not_complete_ends_with_an_error(
     assert terminal.run("run", suite, "-m", "small") == 1
 
     assert terminal.err.splitlines()[-1] == sentence
+
+
+@pytest.mark.parametrize("words", [("run", "sums", "-m", "small"), ("watch", "eval_run_0")])
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_a_run_without_a_completed_sample_ends_with_an_error(
+    words: tuple[str, ...], form: tuple[str, ...], terminal: Terminal, suite: str
+) -> None:
+    terminal.fake.all_fail = True
+    if words[0] == "watch":
+        terminal.run("run", suite, "-m", "small", "--no-watch")
+
+    assert terminal.run(*words, *form) == 1
+
+    assert terminal.err.splitlines()[-2:] == [
+        "10 samples failed; see: proctor samples eval_run_0 --status failed",
+        "Error: No sample of eval_run_0 completed.",
+    ]
 
 
 def test_a_watch_outlives_a_restart_of_the_server(terminal: Terminal, suite: str) -> None:

@@ -44,5 +44,15 @@ def test_a_limit_ends_the_list_and_says_so(terminal: Terminal, run: str) -> None
     assert "These are the first 2" in terminal.err
 
 
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_filters_that_match_nothing_say_so(
+    form: tuple[str, ...], terminal: Terminal, run: str
+) -> None:
+    assert terminal.run("samples", run, "--status", "queued", *form) == 0
+
+    assert terminal.out == ""
+    assert terminal.err == "No sample matches.\n"
+
+
 def test_a_status_that_does_not_exist_is_wrong_usage(terminal: Terminal, run: str) -> None:
     assert terminal.run("samples", run, "--status", "sleeping") == 2

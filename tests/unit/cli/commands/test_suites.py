@@ -2,6 +2,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from unit.cli.terminal import Terminal
 
 WriteSuite = Callable[..., Path]
@@ -25,10 +27,34 @@ def test_every_problem_of_a_manifest_is_listed(terminal: Terminal, tmp_path: Pat
     assert terminal.run("suites", "create", str(path)) == 1
 
     assert terminal.err.splitlines() == [
-        "Error: manifest.tasks[0].id is bad. [400 invalid_manifest]",
+        "Error: 2 problems [400 invalid_manifest]",
         "  manifest.tasks[0].id is bad.",
         "  manifest.tasks[2].id is bad.",
     ]
+
+
+def test_a_single_problem_is_the_sentence(terminal: Terminal, tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_text('{"tasks": [{"id": "bad"}]}')
+
+    terminal.run("suites", "create", str(path))
+
+    assert terminal.err == "Error: manifest.tasks[0].id is bad. [400 invalid_manifest]\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "state", "active"), [((), "active", 2), (("--stage",), "staged", 1)]
+)
+def test_a_version_is_added_with_what_its_file_refers_to(
+    words: tuple[str, ...], state: str, active: int, terminal: Terminal, suite_file: WriteSuite
+) -> None:
+    terminal.run("suites", "create", str(suite_file()))
+
+    assert terminal.run("suites", "version", "sums", str(suite_file("other")), *words) == 0
+
+    assert terminal.out == f"eval_suite_0  sums, version 2, {state}\n"
+    assert terminal.fake.suites["eval_suite_0"]["active_version"] == active
+    assert '"file_id": "file_0"' in json.dumps(terminal.fake.manifests["eval_suite_0"])
 
 
 def test_suites_are_listed(terminal: Terminal, suite_file: WriteSuite) -> None:
