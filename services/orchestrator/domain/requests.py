@@ -8,6 +8,7 @@ from servicekit.errors import Kind, ServiceError, Violation
 
 NAME_CHARS_MAX = 255
 DESCRIPTION_CHARS_MAX = 10_000
+LABELS_MAX = 64
 LABEL_KEY_CHARS_MAX = 64
 LABEL_VALUE_CHARS_MAX = 512
 MODELS_MAX = 20
@@ -61,6 +62,10 @@ def suite_problems(
 
 def label_problems(metadata: Mapping[str, str]) -> Iterator[Violation]:
     """Find what is wrong with a caller's own labels."""
+    if len(metadata) > LABELS_MAX:
+        message = f"metadata may have at most {LABELS_MAX} labels, not {len(metadata)}"
+        yield Violation("metadata", "INVALID_METADATA", message)
+        return
     for key, value in metadata.items():
         if not 1 <= len(key) <= LABEL_KEY_CHARS_MAX:
             message = f"metadata keys must have 1 to {LABEL_KEY_CHARS_MAX} characters"

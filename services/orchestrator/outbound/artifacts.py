@@ -15,6 +15,7 @@ from orchestrator.domain.run_states import RunState
 from orchestrator.domain.sample import Sample
 from orchestrator.domain.suite import Suite, SuiteVersion
 from orchestrator.outbound.services.importer import GrpcFiles, is_taken
+from orchestrator.ports.services import Fence
 from servicekit.errors import ServiceError
 
 _CHUNK_BYTES = 512 * 1024
@@ -27,13 +28,15 @@ class RunArtifacts:
         self._files = files
 
     async def store_samples(
-        self, run: Run, samples: Callable[[], AsyncIterator[Sequence[Sample]]]
+        self, run: Run, samples: Callable[[], AsyncIterator[Sequence[Sample]]], fence: Fence
     ) -> None:
         """Store all samples, one a line; `samples` starts over each time it is called."""
         filename = f"{run.id}-samples.jsonl"
-        await self._store(run.samples_file_id or "", filename, lambda: _lines(samples()))
+        await self._store(run.samples_file_id or "", filename, lambda: _lines(samples()), fence)
 
-    async def store_results(self, run: Run, suite: Suite, version: SuiteVersion) -> None:
+    async def store_results(
+        self, run: Run, suite: Suite, version: SuiteVersion, fence: Fence
+    ) -> None:
         """Store the run with what it was made of."""
         document = {
             "object": "eval.result",
@@ -42,18 +45,25 @@ class RunArtifacts:
             "version": version_object(version),
         }
         content = orjson.dumps(document)
-        await self._store(run.result_file_id or "", f"{run.id}-results.json", lambda: _one(content))
+        filename = f"{run.id}-results.json"
+        await self._store(run.result_file_id or "", filename, lambda: _one(content), fence)
 
     async def _store(
-        self, file_id: str, filename: str, content: Callable[[], AsyncIterator[bytes]]
+        self,
+        file_id: str,
+        filename: str,
+        content: Callable[[], AsyncIterator[bytes]],
+        fence: Fence,
     ) -> None:
         try:
             await self._files.store(file_id, filename, content())
         except ServiceError as error:
             if not is_taken(error):
                 raise
-            # An earlier attempt left it, and the suite has changed since; nobody was told of it.
-            await self._files.delete(file_id)
+            # An earlier attempt left it, and the suite has changed since; nobody was told of it. A
+            # later attempt may have left it, too, and told: so only while the lease is ours.
+            async with fence():
+                await self._files.delete(file_id)
             await self._files.store(file_id, filename, content())
 
 

@@ -2,9 +2,11 @@
 
 from collections.abc import Awaitable, Callable
 
+from nats.errors import MaxPayloadError
+
 from eventbus.bus import Bus
 from orchestrator.outbound.postgres.messages import EVENTS_RUN
-from pgstore.outbox import OutboxMessage
+from pgstore.outbox import MessageRefused, OutboxMessage
 
 
 def publisher(bus: Bus) -> Callable[[OutboxMessage], Awaitable[None]]:
@@ -14,6 +16,12 @@ def publisher(bus: Bus) -> Callable[[OutboxMessage], Awaitable[None]]:
         headers = dict(message.headers)
         if message.subject.startswith(EVENTS_RUN):
             headers["ce-id"] = message.id
-        await bus.publish(message.subject, message.payload, message_id=message.id, headers=headers)
+        try:
+            await bus.publish(
+                message.subject, message.payload, message_id=message.id, headers=headers
+            )
+        except MaxPayloadError as error:
+            size = len(message.payload)
+            raise MessageRefused(f"{message.subject} with {size} bytes is too large") from error
 
     return publish

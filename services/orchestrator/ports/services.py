@@ -111,15 +111,21 @@ class Files(Protocol):
         ...
 
 
+Fence = Callable[[], AbstractAsyncContextManager[None]]
+"""Opens a block in which nobody takes our lease over; raises LeaseLost when somebody has."""
+
+
 class Artifacts(Protocol):
     """Files that a run leaves, under the ids it has for them; a repetition replaces them."""
 
     async def store_samples(
-        self, run: Run, samples: Callable[[], AsyncIterator[Sequence[Sample]]]
+        self, run: Run, samples: Callable[[], AsyncIterator[Sequence[Sample]]], fence: Fence
     ) -> None:
         """Store all samples, one a line; `samples` starts over each time it is called."""
 
-    async def store_results(self, run: Run, suite: Suite, version: SuiteVersion) -> None:
+    async def store_results(
+        self, run: Run, suite: Suite, version: SuiteVersion, fence: Fence
+    ) -> None:
         """Store the run with what it was made of."""
 
 

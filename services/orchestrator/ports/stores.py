@@ -207,6 +207,10 @@ class Results(Protocol):
         """Keep the results; return when the run ends, the same for every repetition."""
         ...
 
+    def holding(self, lease: Lease) -> AbstractAsyncContextManager[None]:
+        """Keep a lease from being taken over during a block, or raise LeaseLost."""
+        ...
+
     async def origin(self, run_id: str) -> tuple[Suite, SuiteVersion]:
         """Return the suite and the version that a run was made of."""
         ...

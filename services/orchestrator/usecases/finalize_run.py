@@ -1,5 +1,6 @@
 """Add up a run whose samples have all ended, and leave its artifacts."""
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
 import orjson
@@ -12,7 +13,7 @@ from orchestrator.domain.metrics import Counts, DeclaredMetric, TaskMetrics, run
 from orchestrator.domain.run import Run
 from orchestrator.domain.run_states import RunEvent, next_state
 from orchestrator.domain.tokens import sum_tokens
-from orchestrator.domain.work import RunJob, RunStep
+from orchestrator.domain.work import Lease, RunJob, RunStep
 from orchestrator.ports.services import Artifacts
 from orchestrator.ports.stores import Results, RunSteps
 from orchestrator.usecases.failures import as_run_failure
@@ -46,7 +47,7 @@ class FinalizeRun:
         async with self._leased.under(job.lease, stage=_STAGE):
             run = await self._add_up(job)
             with calling_as(caller_of(run)):
-                await self._leave_artifacts(run)
+                await self._leave_artifacts(run, job.lease)
             await self._results.complete(
                 job.lease,
                 result_file_id=run.artifact_file_ids[0],
@@ -82,11 +83,15 @@ class FinalizeRun:
             samples_file_id=file_id[ArtifactKind.SAMPLES],
         )
 
-    async def _leave_artifacts(self, run: Run) -> None:
+    async def _leave_artifacts(self, run: Run, lease: Lease) -> None:
         suite, version = await self._results.origin(run.id)
+
+        def fence() -> AbstractAsyncContextManager[None]:
+            return self._results.holding(lease)
+
         try:
-            await self._artifacts.store_samples(run, lambda: self._results.samples(run.id))
-            await self._artifacts.store_results(run, suite, version)
+            await self._artifacts.store_samples(run, lambda: self._results.samples(run.id), fence)
+            await self._artifacts.store_results(run, suite, version, fence)
         except ServiceError as error:
             raise as_run_failure(error, stage=_STAGE) from error
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import json
 from functools import partial
 
 import orjson
@@ -182,10 +181,7 @@ def _body(settings: GenerationSettings, job: ShardJob, sample: QueuedSample) -> 
             "eval_sample_index": str(sample.sample_index),
         },
     )
-    try:
-        return orjson.dumps(body)
-    except TypeError:  # whole numbers beyond 64 bits are JSON, too
-        return json.dumps(body).encode()
+    return orjson.dumps(body)
 
 
 def _failure(reply: ModelReply) -> Failure:

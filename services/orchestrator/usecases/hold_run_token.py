@@ -15,7 +15,7 @@ from servicekit.errors import ServiceError
 # The bridge refuses an expired token, and a call may wait for its turn after it was sent.
 CALL_MARGIN = timedelta(minutes=10)
 
-# When the bridge does not renew, asking again for every call would not help.
+# However short a fresh token lasts, and whether there is one at all, asking more often is no help.
 _PAUSE = timedelta(minutes=1)
 
 _log = logs.get_logger("orchestrator.hold_run_token")
@@ -69,13 +69,11 @@ class RunToken:
                     continue
                 # The calls themselves will be refused, sample by sample, with a clear code.
                 _log.warning("renewal_refused", run_id=self._run_id, error=repr(error))
-                self._paused_until = self._clock.utc_now() + _PAUSE
-                return
-            break
-        self._expires_at = expires_at(self._token)
-        if self._expires_at is None:
+            else:
+                self._expires_at = expires_at(self._token)
+                await self._keep()
             self._paused_until = self._clock.utc_now() + _PAUSE
-        await self._keep()
+            return
 
     async def _keep(self) -> None:
         try:

@@ -10,21 +10,25 @@ from orchestrator.outbound.postgres import messages
 from orchestrator.outbound.postgres.dispatch import advance
 from pgstore.database import Database
 
+# What was given back has no lease_until, so that a late renewal does not take it again; what only
+# ran out keeps it, and a slow worker may go on when nobody took over.
 # One row a statement: whoever ends a shard locks several in an order of its own.
 _RENEW_SHARD = """
 UPDATE shards SET lease_until = now() + $4, state = 'leased'
 WHERE run_id = $1 AND shard_no = $2 AND epoch = $3 AND state IN ('dispatched', 'leased')
+  AND lease_until IS NOT NULL
 RETURNING generation_share, grader_share
 """
 _RENEW_RUN = """
 UPDATE runs SET lease_until = now() + $3
-WHERE run_id = $1 AND epoch = $2 AND deleted_at IS NULL
+WHERE run_id = $1 AND epoch = $2 AND deleted_at IS NULL AND lease_until IS NOT NULL
 RETURNING 1
 """
 _RELEASE_SHARD = """
 UPDATE shards SET state = 'dispatched', lease_until = NULL, dispatched_at = now(), dispatches = 1,
                   mishaps = mishaps + $4
-WHERE run_id = $1 AND shard_no = $2 AND epoch = $3 AND state = 'leased'
+WHERE run_id = $1 AND shard_no = $2 AND epoch = $3 AND state IN ('dispatched', 'leased')
+  AND lease_until IS NOT NULL
 RETURNING mishaps
 """
 _RELEASE_RUN = """
@@ -36,8 +40,7 @@ RETURNING mishaps
 # A message that led to no lease is written again after 30 s, then after twice as long each time up
 # to 16 minutes: when all workers are busy, more messages do not help.
 _ABANDONED_SHARDS = """
-UPDATE shards h SET state = 'dispatched', dispatched_at = now(), dispatches = dispatches + 1,
-                    lease_until = NULL
+UPDATE shards h SET state = 'dispatched', dispatched_at = now(), dispatches = dispatches + 1
 WHERE (h.run_id, h.shard_no) IN (
     SELECT s.run_id, s.shard_no FROM shards s JOIN runs r USING (run_id)
     WHERE r.state = 'in_progress' AND r.deleted_at IS NULL AND (
@@ -50,15 +53,15 @@ WHERE (h.run_id, h.shard_no) IN (
 RETURNING h.run_id, h.shard_no
 """
 _ABANDONED_STEPS = """
-UPDATE runs SET dispatched_at = now(), dispatches = dispatches + 1, lease_until = NULL
+UPDATE runs SET dispatched_at = now(), dispatches = dispatches + 1
 WHERE run_id IN (
     SELECT run_id FROM runs
     WHERE deleted_at IS NULL
       AND (state = 'finalizing'
            OR (state IN ('queued', 'in_progress') AND prepared_at IS NULL))
-      AND (lease_until < now()
-           OR (lease_until IS NULL AND dispatched_at
-               + interval '30 s' * 2 ^ least(greatest(dispatches, 1) - 1, 5) < now()))
+      AND (lease_until IS NULL OR lease_until < now())
+      AND ((lease_until IS NOT NULL AND dispatches = 0)
+           OR dispatched_at + interval '30 s' * 2 ^ least(greatest(dispatches, 1) - 1, 5) < now())
     LIMIT 200
     FOR UPDATE SKIP LOCKED
 )

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Any
 
 import orjson
-from google.protobuf.json_format import MessageToJson
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 
 from orchestrator.domain.run import Run
@@ -19,8 +20,11 @@ WORK_RUN = "proctor.work.run"
 WORK_SHARD = "proctor.work.shard"
 EVENTS_RUN = "proctor.events.run"
 
-# NATS takes 1 MiB; an event points to what is larger.
-_EVENT_BYTES_MAX = 512 * 1024
+# NATS takes 1 MiB; GetRun has what an event leaves out.
+EVENT_BYTES_MAX = 512 * 1024
+# What the caller made large goes first; a member that is left out is not there at all.
+_LEFT_OUT = (("metadata",), ("models", "task_ids"))
+_ALWAYS_THERE = ("run_id", "org_id", "team_id", "state", "request_counts", "create_time")
 
 
 class Fact(StrEnum):
@@ -63,21 +67,34 @@ class RunAnnouncer:
 
     def _body(self, run: Run) -> bytes:
         wire = self._to_wire(run)
-        wire.ClearField("generation_json")
-        wire.ClearField("metrics_json")
         event = RunEvent(run=wire, generation=_struct(run.request.generation_json))
         if run.metrics_json:
             event.metrics.CopyFrom(_struct(run.metrics_json))
-        body = _json(event)
-        if len(body) > _EVENT_BYTES_MAX:
-            event.ClearField("metrics")
-            event.ClearField("generation")
-            body = _json(event)
+        return _bounded(_document(event))
+
+
+def _document(event: RunEvent) -> dict[str, Any]:
+    # A count of 0 is a fact, too: fields without presence are always written.
+    document = MessageToDict(
+        event, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    for elsewhere in ("generation_json", "metrics_json"):
+        del document["run"][elsewhere]
+    return document
+
+
+def _bounded(document: dict[str, Any]) -> bytes:
+    body = orjson.dumps(document)
+    if len(body) <= EVENT_BYTES_MAX:
         return body
-
-
-def _json(event: RunEvent) -> bytes:
-    return MessageToJson(event, preserving_proto_field_name=True, indent=None).encode()
+    run = dict(document["run"])
+    for names in ((), *_LEFT_OUT):
+        for name in names:
+            del run[name]
+        body = orjson.dumps({"run": run})
+        if len(body) <= EVENT_BYTES_MAX:
+            return body
+    return orjson.dumps({"run": {name: run[name] for name in _ALWAYS_THERE}})
 
 
 def _struct(document: bytes) -> Struct:

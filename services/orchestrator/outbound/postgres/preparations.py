@@ -1,5 +1,6 @@
 """Items, samples and shards of a run that is being prepared."""
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 from orchestrator.domain.run_states import RunState
@@ -31,6 +32,7 @@ _SHARD_COLUMNS = (
     "model_ord",
     "from_index",
     "to_index",
+    "failed",
 )
 
 _PREPARED = "SELECT task_ord, item_count, aggregate FROM run_tasks WHERE run_id = $1"
@@ -53,18 +55,11 @@ CROSS JOIN generate_series(0, (SELECT cardinality(models) - 1 FROM runs WHERE ru
     AS m(model_ord)
 WHERE i.run_id = $1 AND i.task_ord = $2
 """
-# Samples that failed in prepare count in the shard that generates their range.
-_COUNT_FAILED = """
-UPDATE shards h SET failed = f.failed
-FROM (
-    SELECT h.shard_no, count(*) AS failed
-    FROM shards h JOIN samples s ON s.run_id = h.run_id AND s.task_ord = h.task_ord
-        AND s.model_ord = h.model_ord AND s.sample_index >= h.from_index
-        AND s.sample_index < h.to_index
-    WHERE h.run_id = $1 AND h.kind <> 'aggregate' AND s.state = 'failed'
-    GROUP BY h.shard_no
-) f
-WHERE h.run_id = $1 AND h.shard_no = f.shard_no
+# Samples that failed in prepare count in the shard that generates their range. An item fails for
+# all models at once, and ranges are counted outside: no plan can make a product of the two.
+_FAILED = """
+SELECT task_ord, array_agg(sample_index ORDER BY sample_index) AS indices
+FROM items WHERE run_id = $1 AND error_code IS NOT NULL GROUP BY task_ord
 """
 _COMPLETE = """
 UPDATE runs SET prepared_at = now(), lease_until = NULL, mishaps = 0,
@@ -141,29 +136,37 @@ class PostgresPreparations:
 
     async def complete(self, lease: Lease, plan: Sequence[PlannedShard]) -> None:
         """Store the shards, dispatch the first of them, and let go of the lease."""
-        rows = (
-            (
-                lease.run_id,
-                shard.shard_no,
-                shard.kind,
-                _first_state(shard.kind),
-                shard.task_ord,
-                shard.model_ord,
-                shard.from_index,
-                shard.to_index,
-            )
-            for shard in plan
-        )
         async with self._database.connection() as connection:
             async with connection.transaction():
                 state = await lock_held(connection, lease)
+                failed = {
+                    row["task_ord"]: row["indices"]
+                    for row in await connection.fetch(_FAILED, lease.run_id)
+                }
+                rows = (_shard_row(lease.run_id, shard, failed) for shard in plan)
                 await copy_rows(connection, "shards", _SHARD_COLUMNS, rows)
-                await connection.execute(_COUNT_FAILED, lease.run_id)
                 total = await connection.fetchval(_COMPLETE, lease.run_id)
                 if state is RunState.IN_PROGRESS:
                     await advance(connection, lease.run_id, state)
             if total >= _ANALYZE_SAMPLES_MIN:
                 await connection.execute("ANALYZE items, samples")
+
+
+def _shard_row(
+    run_id: str, shard: PlannedShard, failed: Mapping[int, Sequence[int]]
+) -> Sequence[object]:
+    indices = () if shard.kind is ShardKind.AGGREGATE else failed.get(shard.task_ord, ())
+    return (
+        run_id,
+        shard.shard_no,
+        shard.kind,
+        _first_state(shard.kind),
+        shard.task_ord,
+        shard.model_ord,
+        shard.from_index,
+        shard.to_index,
+        bisect_left(indices, shard.to_index) - bisect_left(indices, shard.from_index),
+    )
 
 
 def _first_state(kind: ShardKind) -> ShardState:

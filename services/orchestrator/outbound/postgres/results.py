@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from fractions import Fraction
 
@@ -113,6 +114,13 @@ class PostgresResults:
                 tokens.estimated,
             )
         return finish_at
+
+    @asynccontextmanager
+    async def holding(self, lease: Lease) -> AsyncIterator[None]:
+        """Keep a lease from being taken over during a block, or raise LeaseLost."""
+        async with self._database.connection() as connection, connection.transaction():
+            await hold(connection, lease)
+            yield
 
     async def origin(self, run_id: str) -> tuple[Suite, SuiteVersion]:
         """Return the suite and the version that a run was made of, deleted or not."""

@@ -17,6 +17,7 @@ from orchestrator.domain.work import RunStep
 from orchestrator.outbound.postgres import messages, sample_records
 from orchestrator.outbound.postgres.conditions import Term, conditions
 from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
+from orchestrator.outbound.postgres.pages import page_length
 from orchestrator.outbound.postgres.run_records import RUN_SELECT, run_from
 from pgstore.database import Database, RawConnection
 from servicekit.caller import Caller
@@ -24,8 +25,15 @@ from servicekit.clock import Clock
 
 _OURS = "r.org_id = $1 AND r.team_id = $2 AND r.deleted_at IS NULL"
 
+_PLACES = f"""
+SELECT r.run_id, octet_length(r.metadata::text) + octet_length(r.generation)
+       + coalesce(octet_length(r.metrics), 0) + coalesce(octet_length(r.error_message), 0)
+       + octet_length(r.models::text) + coalesce(octet_length(r.task_ids::text), 0) + 1000 AS size
+FROM runs r WHERE {_OURS}{{further}} ORDER BY r.created_at DESC, r.run_id DESC LIMIT $3
+"""  # noqa: S608 -- ours
 _PAGE = f"""
-{RUN_SELECT} WHERE {_OURS}{{further}} ORDER BY r.created_at DESC, r.run_id DESC LIMIT $3
+{RUN_SELECT} WHERE r.run_id = ANY($1::text[]) AND r.deleted_at IS NULL
+ORDER BY r.created_at DESC, r.run_id DESC
 """
 
 _INSERT = """
@@ -76,14 +84,18 @@ class PostgresRuns:
                 created_at = await _created_at(connection, caller, page.after)
                 terms.append(("(r.created_at, r.run_id) < ({0}, {1})", [created_at, page.after]))
             further = conditions(terms, first_number=4)
-            rows = await connection.fetch(
-                _PAGE.format(further=further.sql),
+            places = await connection.fetch(
+                _PLACES.format(further=further.sql),
                 caller.org_id,
                 caller.team_id,
                 page.size + 1,
                 *further.values,
             )
-        return Slice([run_from(row) for row in rows[: page.size]], len(rows) > page.size)
+            sizes = [place["size"] for place in places]
+            length = page_length(sizes, entries_max=page.size)
+            ids = [place["run_id"] for place in places[:length]]
+            rows = await connection.fetch(_PAGE, ids)
+        return Slice([run_from(row) for row in rows], len(places) > length)
 
     async def list_samples(
         self, caller: Caller, run_id: str, wanted: SampleFilter, page: Page

@@ -10,11 +10,10 @@ from orchestrator.domain.listing import SampleFilter, Slice
 from orchestrator.domain.run import Run
 from orchestrator.domain.sample import Sample, SampleState
 from orchestrator.outbound.postgres.conditions import conditions, sample_terms
+from orchestrator.outbound.postgres.pages import PAGE_BYTES_MAX
 from orchestrator.outbound.postgres.run_records import tokens_from
 from pgstore.database import RawConnection
 
-# A page travels in one message of at most 16 MiB; texts and documents are nearly all of it.
-PAGE_BYTES_MAX = 14 * 1024 * 1024
 _BATCH = 500
 
 # Lengths are known without reading the texts, so those behind the page's end are never read.
@@ -25,6 +24,8 @@ WITH place AS (
             + coalesce(octet_length(i.target), 0) + coalesce(octet_length(s.output_text), 0)
             + coalesce(octet_length(s.extracted_output), 0) + coalesce(octet_length(s.judge), 0)
             + CASE WHEN $3 THEN coalesce(octet_length(s.reasoning), 0) ELSE 0 END
+            + coalesce(octet_length(s.scores::text), 0)
+            + coalesce(octet_length(s.error_message), 0)
             + coalesce(octet_length(s.error_details), 0) + 2000)::bigint AS size
     FROM samples s
     JOIN items i USING (run_id, task_ord, sample_index)

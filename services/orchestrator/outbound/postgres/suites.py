@@ -1,9 +1,12 @@
 """Suites and versions in Postgres."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import TypeVar
+from functools import reduce
+from operator import add
+from typing import Any, TypeVar
 
-from sqlalchemy import tuple_
+from sqlalchemy import ColumnElement, Text, cast, func, literal, tuple_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
@@ -18,6 +21,7 @@ from orchestrator.domain.suite import (
     VersionContent,
     VersionRef,
 )
+from orchestrator.outbound.postgres.pages import page_length
 from orchestrator.outbound.postgres.tables import RunRow, SuiteRow, SuiteVersionRow
 from pgstore.database import Database
 from servicekit.caller import Caller
@@ -73,8 +77,10 @@ class PostgresSuites:
                 if cursor is None:
                     raise InvalidCursor(page.after)
                 wanted = wanted.where(order < (cursor.created_at, cursor.suite_id))
-            rows = await _some(session, wanted.order_by(order.desc()), page)
-        return Slice([_suite(row) for row in rows[: page.size]], len(rows) > page.size)
+            size = _lengths(SuiteRow.name, SuiteRow.description, SuiteRow.labels)
+            key = col(SuiteRow.suite_id)
+            rows, more = await _some(session, wanted.order_by(order.desc()), key, size, page)
+        return Slice([_suite(row) for row in rows], more)
 
     async def get_version(self, caller: Caller, suite_id: str, version: int) -> SuiteVersion:
         """Return a version, or raise SuiteNotFound or SuiteVersionNotFound."""
@@ -95,8 +101,10 @@ class PostgresSuites:
             if page.after:
                 after = await _version_number(session, suite_id, page.after)
                 wanted = wanted.where(number < after)
-            rows = await _some(session, wanted.order_by(number.desc()), page)
-        return Slice([_version(row) for row in rows[: page.size]], len(rows) > page.size)
+            size = _lengths(SuiteVersionRow.manifest, SuiteVersionRow.labels)
+            key = col(SuiteVersionRow.suite_version_id)
+            rows, more = await _some(session, wanted.order_by(number.desc()), key, size, page)
+        return Slice([_version(row) for row in rows], more)
 
     async def find_version(
         self, caller: Caller, suite_id: str, version: int | None
@@ -158,9 +166,26 @@ async def _owned(
     return row
 
 
-async def _some(session: AsyncSession, wanted: SelectOfScalar[Entry], page: Page) -> list[Entry]:
+def _lengths(*columns: Any) -> ColumnElement[int]:
+    sizes = [func.coalesce(func.octet_length(cast(column, Text)), 0) for column in columns]
+    return reduce(add, sizes, literal(1000))
+
+
+async def _some(
+    session: AsyncSession,
+    wanted: SelectOfScalar[Entry],
+    key: ColumnElement[str],
+    size: ColumnElement[int],
+    page: Page,
+) -> tuple[Sequence[Entry], bool]:
+    """Return the entries of a page, none behind its end read, and whether more follow."""
     # One more than asked for tells whether more follow.
-    return list((await session.exec(wanted.limit(page.size + 1))).all())
+    of_keys = wanted.with_only_columns(key, size).limit(page.size + 1)
+    places = (await session.execute(of_keys)).all()
+    length = page_length([place[1] for place in places], entries_max=page.size)
+    keys = [place[0] for place in places[:length]]
+    rows = (await session.exec(wanted.where(key.in_(keys)))).all()
+    return rows, len(places) > length
 
 
 async def _version_number(session: AsyncSession, suite_id: str, version_id: str) -> int:
