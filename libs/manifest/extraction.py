@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 
+from manifest.json_schema import requires
 from manifest.problem import INVALID, Problem, shown
 from manifest.section import RawObject, Section, Text, WholeNumber, broken, listed
 
@@ -33,16 +34,21 @@ def _flags(value: object) -> object:
 
 
 class NoExtraction(Section):
-    """The text itself."""
+    """The text unchanged."""
+
+    model_config = ConfigDict(json_schema_extra=requires("type"))
 
     type: Literal["none"] = "none"
+    """Says which extraction this is."""
 
 
 class TakeFirst(Section):
     """The first `lines` lines that are not blank."""
 
     type: Literal["take_first"]
+    """Says which extraction this is."""
     lines: Annotated[WholeNumber, Field(ge=1)] = 1
+    """How many lines."""
 
 
 class Pattern(Section):
@@ -52,17 +58,28 @@ class Pattern(Section):
     """
 
     type: Literal["regex", "regex_last"]
+    """Says which extraction this is: the first match, or the last."""
     pattern: Text
+    """A regular expression of Python's `re`; named groups may be written `(?<name>...)` too."""
     group: Annotated[int | str | None, BeforeValidator(_group)] = None
+    """Number or name of the group to take. Default: group 1, or the whole match without groups."""
     flags: Annotated[str | None, BeforeValidator(_flags)] = None
+    """Any of `i`, `m`, `s`, `x`; `g` and `u` change nothing. Default: none."""
 
 
 class LabelSet(Section):
     """The label that the text names, spelled as in `labels`."""
 
     type: Literal["label_set"]
-    labels: Annotated[tuple[Text, ...], Field(strict=False), listed(least=1, most=_LABELS_MAX)]
+    """Says which extraction this is."""
+    labels: Annotated[
+        tuple[Text, ...],
+        Field(strict=False, json_schema_extra={"minItems": 1, "maxItems": _LABELS_MAX}),
+        listed(least=1, most=_LABELS_MAX),
+    ]
+    """The labels to look for; none is blank and no two are the same."""
     case_sensitive: bool = False
+    """Whether upper and lower case differ."""
 
     @classmethod
     def broken_rules(cls, raw: RawObject) -> Iterator[Problem]:
@@ -85,6 +102,7 @@ class Number(Section):
     """The first number in the text."""
 
     type: Literal["number"]
+    """Says which extraction this is."""
 
 
 Extraction = Annotated[

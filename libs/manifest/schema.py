@@ -8,14 +8,24 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue
 
 from manifest import rules
 from manifest.extraction import Extraction, NoExtraction
+from manifest.json_schema import requires, without_default
 from manifest.problem import Problem
-from manifest.section import RawObject, Section, Text, WholeNumber, broken, listed
+from manifest.section import (
+    LIST_LENGTH_MAX,
+    RawObject,
+    Section,
+    Text,
+    WholeNumber,
+    broken,
+    listed,
+)
 
 SOURCE_BYTES_MAX = 256 * 1024
+METRICS_MAX = 100
 
 _TASK_ID = re.compile(r"[A-Za-z0-9_.-]+")
 
@@ -39,31 +49,51 @@ def _data_files(value: object) -> object:
     return value
 
 
+_Files = str | list[str]
+DataFiles = Annotated[
+    JsonValue,
+    BeforeValidator(_data_files, json_schema_input_type=_Files | dict[str, _Files] | None),
+]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 MetricId = Annotated[str, Field(min_length=1, max_length=128)]
+TaskId = Annotated[
+    str,
+    Field(min_length=1, max_length=128, json_schema_extra={"pattern": f"^{_TASK_ID.pattern}$"}),
+    AfterValidator(_task_id),
+]
 Source = Annotated[str, AfterValidator(_source)]
 TimeoutSeconds = Annotated[WholeNumber, Field(ge=1, le=600)]
 ExampleCount = Annotated[WholeNumber, Field(ge=0, le=100)]
 
 
 class Dataset(Section):
-    """Where rows come from: an uploaded file or a dataset on the hub.
+    """Where rows come from: either a file (`file_id`) or a dataset on the hub (`path`)."""
 
-    `format` stays None when the manifest leaves it out; the file's name then decides
-    (`references.dataset_format`).
-    """
+    model_config = ConfigDict(json_schema_extra=requires())
 
     source: Literal["file", "huggingface"]
+    """Can be left out: `file` follows from `file_id`, `huggingface` from `path`."""
     file_id: Name | None = None
+    """Id of an uploaded JSONL or CSV file with the purpose `evals`."""
+    # Stays None when it is left out: `references.dataset_format` looks at the file's name later.
     format: Literal["jsonl", "csv"] | None = None
+    """Format of the file. Default: by its name, `.jsonl` and `.ndjson` or `.csv`."""
     path: Name | None = None
+    """Dataset on the hub, such as `openai/gsm8k`."""
     name: Name | None = None
+    """Configuration of the hub dataset. Default: `default`, or the only one there is."""
     split: Name | None = None
+    """Split of the hub dataset. Default: the first there is of test, validation, dev, train."""
     revision: Name | None = None
-    data_files: Annotated[JsonValue, BeforeValidator(_data_files)] = None
+    """Branch, tag or commit of the hub dataset."""
+    data_files: DataFiles = None
+    """Files of the hub dataset: a name, a list of names, or an object from split to these."""
     dataset_kwargs: dict[str, JsonValue] | None = None
+    """Kept and returned with the manifest; has no effect."""
     max_rows: Annotated[WholeNumber, Field(ge=1, le=1_000_000)] | None = None
+    """Only the first so many rows are read. Default: all."""
     audio_column: Name | None = None
+    """Column with audio, for `transcription` tasks, which are not supported yet."""
 
     @classmethod
     def completed(cls, raw: RawObject) -> RawObject:
@@ -77,26 +107,39 @@ class Dataset(Section):
 
 
 class Fewshot(Section):
-    """Worked examples in front of the prompt; templates left out are the task's."""
+    """Worked examples in front of the prompt."""
 
     count: ExampleCount = 0
+    """How many examples. More than 0 needs a `target_template`, here or in the task."""
     dataset: Dataset | None = None
+    """Where examples come from. Default: the task's other rows."""
     prompt_template: Text | None = None
+    """Template of an example's prompt. Default: the task's."""
     target_template: Text | None = None
+    """Template of an example's answer. Default: the task's."""
     example_template: Text = "{{prompt}}\n{{target}}"
+    """Template of one example, made of its rendered `prompt` and `target`."""
     separator: Text = "\n\n"
+    """Text between examples, and between the last one and the prompt."""
     strategy: Literal["first", "random"] = "first"
+    """Take the first rows, or draw rows at random, the same in each run."""
     seed: WholeNumber = 0
+    """Seed of `random`."""
 
 
 class Preprocessor(Section):
-    """Python that rewrites a task's rows before prompts are made."""
+    """Python that rewrites rows before prompts are made, as either `source` or `file_id`."""
 
     type: Literal["python"]
+    """Language of the program."""
     contract: Literal["row", "batch"] = "row"
+    """`row` calls `transform(row)` for each row, `batch` calls `transform_batch(rows)` once."""
     source: Source | None = None
+    """The program itself, at most 256 KiB."""
     file_id: Name | None = None
+    """Id of an uploaded program with the purpose `evals`, at most 1 MiB."""
     timeout_seconds: TimeoutSeconds = 120
+    """Time for the whole dataset."""
 
     @classmethod
     def broken_rules(cls, raw: RawObject) -> Iterator[Problem]:
@@ -105,31 +148,49 @@ class Preprocessor(Section):
 
 
 class Metric(Section):
-    """A number that samples carry. A bare text is accepted for an object with this id."""
+    """A number that samples carry. A plain text stands for a metric with this id."""
 
     id: MetricId
+    """Name of the score; differs from the task's other metrics."""
     aggregation: Literal["mean", "none"] = "mean"
+    """How samples become one number; `none` keeps the score with the samples only."""
     higher_is_better: bool = True
+    """Direction of the metric, for those who read and compare results."""
     description: Text | None = None
+    """What the metric means, for people."""
+
+
+MetricEntry = Annotated[
+    Metric, BeforeValidator(rules.metric_object, json_schema_input_type=Metric | MetricId)
+]
 
 
 class Grader(Section):
-    """Python that scores samples: `grade` or `grade_batch`.
-
-    `execution` stays None for `model_backed` when the manifest leaves it out: it is `per_sample` if
-    the program defines `grade`, else `aggregate`, and only a look at the program (CheckProgram's
-    entry points) can tell.
-    """
+    """Python that scores samples, as either `source` or `file_id`."""
 
     type: Literal["python"]
+    """Language of the program."""
     contract: Literal["sample", "batch", "model_backed"] = "sample"
+    """`sample` needs `grade`, `batch` needs `grade_batch`, `model_backed` either of them."""
+    # Stays None for `model_backed` when it is left out: CheckProgram's entry points decide later.
     execution: Literal["per_sample", "aggregate"] | None = None
-    model_access: Literal["none", "mka1"] = "none"
+    """A process for each sample, or one for all of a task and model. Default: `per_sample` when
+    the contract is `sample`, `aggregate` when it is `batch`; with `model_backed`, `per_sample` if
+    the program defines `grade`, else `aggregate`."""
+    model_access: Annotated[Literal["none", "mka1"], Field(json_schema_extra=without_default)] = (
+        "none"
+    )
+    """`mka1`: it may ask models. Default: `mka1` if the contract is `model_backed`, else `none`."""
     metric_id: MetricId = "score"
+    """Name of the score when the program returns a single number."""
     source: Source | None = None
+    """The program itself, at most 256 KiB."""
     file_id: Name | None = None
+    """Id of an uploaded program with the purpose `evals`, at most 1 MiB."""
     timeout_seconds: TimeoutSeconds = 120
+    """Time for one execution, model calls included."""
     max_model_calls: Annotated[WholeNumber, Field(ge=0, le=500)] = 64
+    """Most model calls of one execution."""
 
     @classmethod
     def completed(cls, raw: RawObject) -> RawObject:
@@ -143,37 +204,61 @@ class Grader(Section):
 
 
 class Task(Section):
-    """One task: rows, prompt, extraction, grading.
+    """One task: where its rows come from, how they become prompts, how answers are scored."""
 
-    When the manifest says `num_fewshot`, `fewshot.count` has the same value. `prompt_template` and
-    `grader` are there for every type that is accepted.
-    """
+    # Only types that are not supported yet can do without `prompt_template` and `grader`.
+    model_config = ConfigDict(
+        json_schema_extra=requires("id", "type", "dataset", "prompt_template", "grader")
+    )
 
     tagged_unions: ClassVar[frozenset[str]] = frozenset({"output_extraction"})
 
-    id: Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_task_id)]
+    id: TaskId
+    """Name of the task, unique in the manifest: letters, digits, `_`, `.` and `-`."""
     type: rules.TaskType
+    """Label for reports, without effect. `transcription` and `embedding` cannot be run yet."""
     dataset: Dataset
+    """Where the rows come from."""
     name: Annotated[str, Field(max_length=255)] | None = None
+    """Title for people."""
     prompt_template: Text | None = None
+    """Template of the prompt."""
     target_template: Text | None = None
-    choices: Annotated[tuple[Text, ...], Field(strict=False), listed(least=2)] | None = None
-    output_extraction: Extraction = NoExtraction()
-    metrics: (
+    """Template of the expected answer. Default: the row's column `target`, if there is one."""
+    choices: (
         Annotated[
-            tuple[Annotated[Metric, BeforeValidator(rules.metric_object)], ...],
-            Field(strict=False),
-            listed(),
+            tuple[Text, ...],
+            Field(strict=False, json_schema_extra={"minItems": 2, "maxItems": LIST_LENGTH_MAX}),
+            listed(least=2),
         ]
         | None
     ) = None
+    """Templates of the options; templates and graders see the results as `choices`."""
+    output_extraction: Extraction = NoExtraction()
+    """How the answer is cut out of the model's text. Default: the text unchanged."""
+    metrics: (
+        Annotated[
+            tuple[MetricEntry, ...],
+            Field(strict=False, json_schema_extra={"maxItems": METRICS_MAX}),
+            listed(most=METRICS_MAX),
+        ]
+        | None
+    ) = None
+    """Metrics the grader gives, in order of importance. Default: every score it gives."""
     grader: Grader | None = None
+    """The program that scores answers."""
     embedding: dict[str, JsonValue] | None = None
+    """For `embedding` tasks, which are not supported yet."""
     preprocess: Preprocessor | None = None
+    """A program that rewrites or drops rows first."""
     fewshot: Fewshot | None = None
+    """Worked examples in front of each prompt. Default: none."""
     num_fewshot: ExampleCount | None = None
+    """Short for `fewshot.count`; when both are given they must agree."""
     language: Name | None = None
+    """Language of the audio, for `transcription` tasks, which are not supported yet."""
     metadata: dict[str, JsonValue] | None = None
+    """Anything of your own; kept and returned."""
 
     @classmethod
     def completed(cls, raw: RawObject) -> RawObject:
@@ -189,11 +274,18 @@ class Task(Section):
 
 
 class Manifest(Section):
-    """All tasks of a suite version."""
+    """What a suite version tests. Unknown fields are refused; a null counts as left out."""
 
     schema_version: Annotated[str, Field(min_length=1, max_length=64)] = "2026-05-27"
-    tasks: Annotated[tuple[Task, ...], Field(strict=False), listed(least=1, most=100)]
+    """Version of the manifest's own format."""
+    tasks: Annotated[
+        tuple[Task, ...],
+        Field(strict=False, json_schema_extra={"minItems": 1, "maxItems": 100}),
+        listed(least=1, most=100),
+    ]
+    """The tasks; their ids differ."""
     metadata: dict[str, JsonValue] | None = None
+    """Anything of your own; kept and returned."""
 
     @classmethod
     def broken_rules(cls, raw: RawObject) -> Iterator[Problem]:

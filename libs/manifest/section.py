@@ -1,6 +1,8 @@
 """The frame of every part of a manifest: one validation that reports all broken rules."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from itertools import islice
 from typing import Annotated, ClassVar, Self
 
 from pydantic import (
@@ -27,6 +29,9 @@ LIST_LENGTH_MAX = 1_000
 # Errors one part reports at most; a hostile list of a million bad entries must not cost a million
 # error objects.
 _ERRORS_MAX = 100
+
+# How much longer or shorter a misspelt field may be.
+_GUESS_LENGTH_DIFFERENCE = 3
 
 
 def _whole(value: object) -> object:
@@ -64,7 +69,9 @@ class Section(BaseModel):
     single fields are wrong.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
     tagged_unions: ClassVar[frozenset[str]] = frozenset()
     """Fields that are a union by `type`: pydantic puts the tag into their errors' location."""
@@ -103,10 +110,23 @@ class Section(BaseModel):
         present = {key: value for key, value in raw.items() if value is not None}
         if cls.model_config.get("extra") == "allow":
             return present, []
-        unknown = [key for key in raw if key not in cls.model_fields]
+        unknown = list(islice((key for key in raw if key not in cls.model_fields), _ERRORS_MAX))
         return (
             {key: value for key, value in present.items() if key in cls.model_fields},
-            [Problem((key,), "UNKNOWN_FIELD", "is not a known field") for key in unknown],
+            [Problem((key,), "UNKNOWN_FIELD", cls._unknown(key)) for key in unknown],
+        )
+
+    @classmethod
+    def _unknown(cls, key: str) -> str:
+        # Comparing is dear and a hostile document has many keys: most names are sorted out first.
+        likely = [
+            name
+            for name in cls.model_fields
+            if name[0] == key[:1].lower() and abs(len(name) - len(key)) <= _GUESS_LENGTH_DIFFERENCE
+        ]
+        near = get_close_matches(key.lower(), likely, n=1) if likely else []
+        return (
+            f"is not a known field (did you mean `{near[0]}`?)" if near else "is not a known field"
         )
 
     @classmethod

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manifest.parsing import MANIFEST_BYTES_MAX, ManifestInvalid, parse_manifest
+from manifest.problem import VIOLATIONS_MAX
 from manifest.schema import Manifest, normalised_json
 from servicekit.errors import Kind, Violation
 
@@ -94,6 +95,23 @@ def test_an_unknown_key_is_refused_at_every_level(
     assert problem.path.endswith(".colour")
 
 
+@pytest.mark.parametrize(
+    ("key", "meant"), [("few_shot", "fewshot"), ("Dataset", "dataset"), ("metric", "metrics")]
+)
+def test_a_misspelt_key_is_told_what_was_meant(
+    key: str, meant: str, problems_of_task: ProblemsOfTask
+) -> None:
+    [problem] = problems_of_task({key: 1})
+
+    assert f"did you mean `{meant}`?" in problem.message
+
+
+def test_a_key_like_no_other_gets_no_guess(problems_of_task: ProblemsOfTask) -> None:
+    [problem] = problems_of_task({"colour" * 100_000: 1})
+
+    assert "mean" not in problem.message
+
+
 def test_problems_of_the_json_come_together_with_problems_of_the_manifest() -> None:
     raw = b'{"tasks": [{"id": "a", "id": "b"}], "metadata": {"x": NaN}}'
 
@@ -173,3 +191,36 @@ def outcome_of(raw: bytes) -> Manifest | ManifestInvalid:
         return parse_manifest(raw)
     except ManifestInvalid as error:
         return error
+
+
+def junk(entries: int, entry: bytes) -> bytes:
+    return b"[" + b",".join([entry] * entries) + b"]"
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (b'{"tasks":%s}' % junk(45_000, b"{}"), "must have 1 to 100 entries, not 45000"),
+        (b'{"tasks":[{"metrics":%s}]}' % junk(101, b"{}"), "must have 0 to 100 entries, not 101"),
+        (b'{"tasks":%s}' % junk(1_390_000, b"{}"), "manifest has more than 100000 values."),
+    ],
+    ids=["tasks", "metrics", "values"],
+)
+def test_a_list_is_refused_by_its_length_and_no_entry_is_looked_at(
+    raw: bytes, problem: str
+) -> None:
+    with pytest.raises(ManifestInvalid) as caught:
+        parse_manifest(raw)
+
+    violations = caught.value.violations
+    assert any(problem in violation.message for violation in violations)
+    assert not any(violation.path.startswith("manifest.tasks[1]") for violation in violations)
+    assert caught.value.sound is None or len(caught.value.sound.tasks) <= 100
+
+
+def test_a_manifest_with_more_problems_than_are_told_is_not_looked_at_further() -> None:
+    with pytest.raises(ManifestInvalid) as caught:
+        parse_manifest(b'{"tasks":%s}' % junk(60, b"{}"))
+
+    assert len(caught.value.violations) == VIOLATIONS_MAX + 1
+    assert caught.value.sound is None

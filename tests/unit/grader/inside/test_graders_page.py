@@ -147,7 +147,7 @@ def test_filters_give_what_the_table_says(_: str, example: str, gives: str) -> N
 
 
 def test_the_few_shot_settings_make_a_prompt() -> None:
-    (fewshot,) = [block for block in JSON if "example_template" in block]
+    (fewshot,) = [block["fewshot"] for block in JSON if "fewshot" in block]
     pool = [json.dumps({"q": place}).encode() for place in range(3)]
 
     examples = Examples(
