@@ -7,9 +7,10 @@ receiver can tell.
 
 import asyncio
 import json
+import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,14 @@ CREATE TABLE outbox (
 )
 """
 
+# The revision after the one with OUTBOX_DDL: how often a message failed, and when it was parked.
+OUTBOX_PARKING_DDL = """
+ALTER TABLE outbox ADD COLUMN attempts integer NOT NULL DEFAULT 0, ADD COLUMN failed_at timestamptz
+"""
+
 BATCH_MAX = 100
+BATCH_BYTES_MAX = 4 * 1024 * 1024  # of payloads in memory at once; a larger one goes alone
+DEFERRED_MAX = 1000
 POLL_S = 1.0  # a notification is lost when the listening connection breaks
 PUBLISH_TIMEOUT_S = 10.0  # the batch's rows are locked meanwhile
 RETRY_MIN_S = 0.2
@@ -51,11 +59,28 @@ _INSERT_NAMED = text(
     _INSERT.format(id=":id", subject=":subject", headers=":headers", payload=":payload")
 )
 _INSERT_NUMBERED = _INSERT.format(id="$1", subject="$2", headers="$3::text", payload="$4")
+# Lengths are known without reading the payloads, so those behind the batch's end are never read.
 _SELECT = """
-SELECT id, subject, headers, payload FROM outbox WHERE id <> ALL($2::uuid[])
-ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+WITH head AS (
+    SELECT id, octet_length(payload)::bigint AS size FROM outbox
+    WHERE failed_at IS NULL AND id <> ALL($2::uuid[])
+    ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+), batch AS (
+    SELECT id, size, sum(size) OVER (ORDER BY id) AS until, count(*) OVER () AS found,
+           row_number() OVER (ORDER BY id) AS place
+    FROM head
+)
+SELECT b.found, o.id, o.subject, o.headers, o.payload
+FROM batch b JOIN outbox o USING (id)
+WHERE b.place = 1 OR b.until <= $3
+ORDER BY o.id
 """
 _DELETE = "DELETE FROM outbox WHERE id = ANY($1::uuid[])"
+_COUNT = """
+UPDATE outbox SET attempts = attempts + 1,
+                  failed_at = CASE WHEN id = ANY($2::uuid[]) THEN now() END
+WHERE id = ANY($1::uuid[])
+"""
 
 _log = logs.get_logger("pgstore.outbox")
 
@@ -92,8 +117,15 @@ async def add(
     return str(message_id)
 
 
+class MessageRefused(Exception):
+    """The receiver will never take this message, whatever is done with it; raised by `publish`."""
+
+
 class OutboxRelay:
     """Publishes what the outbox holds, oldest first; any number of replicas may do so at once.
+
+    A message that fails waits by itself, ever longer, while those behind it are published. One that
+    is refused is parked: it stays in the table with `failed_at`, for people to look at.
 
     Args:
         database: whose schema has the table `outbox`.
@@ -106,8 +138,9 @@ class OutboxRelay:
         self._database = database
         self._publish = publish
         self._wake = asyncio.Event()
-        self._retry_s = 0.0
-        self._deferred: set[UUID] = set()  # failed, and not tried again before those behind them
+        self._blocked = False
+        self._store_retry_s = 0.0
+        self._deferred: dict[UUID, _Deferral] = {}
 
     async def run(self) -> None:
         """Publish until cancelled; a receiver or a database that is away is waited for."""
@@ -120,36 +153,33 @@ class OutboxRelay:
                         await self._wait()
             except StoreUnavailable as error:
                 self._note_failure(error)
-                await self._wait()
+                self._store_retry_s = _longer(self._store_retry_s)
+                await asyncio.sleep(self._store_retry_s)
 
     async def _publish_all(self) -> None:
-        while True:
+        progress = True
+        while progress:
             self._wake.clear()
-            batch = await self._publish_batch()
-            if batch.failure is not None and batch.published == 0:
-                self._note_failure(batch.failure)
+            now = time.monotonic()
+            resting = [key for key, deferral in self._deferred.items() if deferral.due > now]
+            if len(resting) >= DEFERRED_MAX:  # the receiver is away: no use in trying them all
                 return
-            if batch.published and self._retry_s:
-                _log.info("outbox_recovered", schema=self._database.schema)
-                self._retry_s = 0.0
-            if batch.size < BATCH_MAX:
-                self._deferred.clear()
-                return
+            batch = await self._publish_batch(resting)
+            self._note(batch, resting)
+            progress = batch.more and bool(batch.published or batch.refused)
 
-    async def _publish_batch(self) -> "_Batch":
+    async def _publish_batch(self, resting: Sequence[UUID]) -> "_Batch":
         async with self._database.connection() as connection, connection.transaction():
-            rows = await connection.fetch(_SELECT, BATCH_MAX, self._deferred)
+            rows = await connection.fetch(_SELECT, BATCH_MAX, resting, BATCH_BYTES_MAX)
             # Started in order, so one connection to the receiver also sends them in order.
             async with asyncio.TaskGroup() as tasks:
-                attempts = [tasks.create_task(self._attempt(row)) for row in rows]
-            failures = [task.result() for task in attempts]
-            failed = {row["id"] for row, error in zip(rows, failures, strict=True) if error}
-            gone = [row["id"] for row in rows if row["id"] not in failed]
-            if gone:
-                await connection.execute(_DELETE, gone)
-        self._deferred |= failed
-        failure = next(filter(None, failures), None)
-        return _Batch(size=len(rows), published=len(gone), failure=failure)
+                attempts = {row["id"]: tasks.create_task(self._attempt(row)) for row in rows}
+            batch = _batch(rows, {key: task.result() for key, task in attempts.items()})
+            if batch.published:
+                await connection.execute(_DELETE, batch.published)
+            if batch.failed or batch.refused:
+                await connection.execute(_COUNT, [*batch.failed, *batch.refused], [*batch.refused])
+        return batch
 
     async def _attempt(self, row: Mapping[str, Any]) -> Exception | None:
         message = OutboxMessage(
@@ -161,29 +191,71 @@ class OutboxRelay:
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 await self._publish(message)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the message stays and is tried again
+        except Exception as error:  # noqa: BLE001 - whatever it is, the message stays
             return error
         return None
 
+    def _note(self, batch: "_Batch", resting: Sequence[UUID]) -> None:
+        self._store_retry_s = 0.0
+        for key, error in batch.refused.items():
+            schema, reason = self._database.schema, repr(error)
+            _log.error("outbox_message_parked", schema=schema, id=str(key), error=reason)
+        now = time.monotonic()
+        known = self._deferred
+        # What was due and is not there any more was published by another replica.
+        kept = {key: known[key] for key in (known if batch.more else resting) if key in known}
+        for key in (*batch.published, *batch.refused):
+            kept.pop(key, None)
+        for key in batch.failed:
+            delay_s = _longer(known[key].delay_s if key in known else 0.0)
+            kept[key] = _Deferral(due=now + delay_s, delay_s=delay_s)
+        self._deferred = kept
+        for error in batch.failed.values():
+            self._note_failure(error)
+        if self._blocked and not kept:
+            _log.info("outbox_recovered", schema=self._database.schema)
+            self._blocked = False
+
     def _note_failure(self, error: Exception) -> None:
-        if not self._retry_s:  # said once; the end of it is said, too
+        if not self._blocked:  # said once; the end of it is said, too
             _log.warning("outbox_blocked", schema=self._database.schema, error=repr(error))
-        self._retry_s = min(max(2 * self._retry_s, RETRY_MIN_S), RETRY_MAX_S)
+        self._blocked = True
 
     async def _wait(self) -> None:
-        if self._retry_s:  # new messages do not shorten the back-off
-            await asyncio.sleep(self._retry_s)
-            return
+        due = min((deferral.due for deferral in self._deferred.values()), default=math.inf)
         with suppress(TimeoutError):
-            async with asyncio.timeout(POLL_S):
+            async with asyncio.timeout(min(POLL_S, max(0.0, due - time.monotonic()))):
                 await self._wake.wait()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Deferral:
+    due: float  # on the monotonic clock
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Batch:
-    size: int
-    published: int
-    failure: Exception | None
+    published: Sequence[UUID]
+    failed: Mapping[UUID, Exception]
+    refused: Mapping[UUID, Exception]
+    more: bool  # there may be others behind these
+
+
+def _batch(rows: Sequence[Mapping[str, Any]], errors: Mapping[UUID, Exception | None]) -> _Batch:
+    found = rows[0]["found"] if rows else 0
+    failures = {key: error for key, error in errors.items() if error is not None}
+    refused = {key: error for key, error in failures.items() if isinstance(error, MessageRefused)}
+    return _Batch(
+        published=[key for key in errors if key not in failures],
+        failed={key: error for key, error in failures.items() if key not in refused},
+        refused=refused,
+        more=found == BATCH_MAX or found > len(rows),
+    )
+
+
+def _longer(delay_s: float) -> float:
+    return min(max(2 * delay_s, RETRY_MIN_S), RETRY_MAX_S)
 
 
 def _time_ordered_id() -> UUID:

@@ -5,6 +5,7 @@ lease is no longer good. All raise a ServiceError of kind UNAVAILABLE when Postg
 """
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 

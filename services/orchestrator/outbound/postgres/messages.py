@@ -94,7 +94,7 @@ def _bounded(document: dict[str, Any]) -> bytes:
         body = orjson.dumps({"run": run})
         if len(body) <= EVENT_BYTES_MAX:
             return body
-    return orjson.dumps({"run": {name: run[name] for name in _ALWAYS_THERE}})
+    return orjson.dumps({"run": {name: run[name] for name in _ALWAYS_THERE if name in run}})
 
 
 def _struct(document: bytes) -> Struct:

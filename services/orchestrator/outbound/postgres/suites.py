@@ -7,6 +7,7 @@ from operator import add
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Text, cast, func, literal, tuple_
+from sqlalchemy.orm import Mapped
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
@@ -174,7 +175,7 @@ def _lengths(*columns: Any) -> ColumnElement[int]:
 async def _some(
     session: AsyncSession,
     wanted: SelectOfScalar[Entry],
-    key: ColumnElement[str],
+    key: Mapped[str],
     size: ColumnElement[int],
     page: Page,
 ) -> tuple[Sequence[Entry], bool]:
