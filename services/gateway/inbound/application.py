@@ -62,4 +62,6 @@ def rest_application(routers: Sequence[APIRouter], *, version: str) -> ASGIApp:
         },
     )
     mount_page(app)
+    # `app.routes` has one entry for a whole router, which does not tell the methods of a path.
+    app.state.all_routes = [*app.routes, *(route for router in routers for route in router.routes)]
     return RequestFrame(app)

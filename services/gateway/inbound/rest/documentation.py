@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 OPENAPI_URL = "/openapi.json"
@@ -44,7 +44,7 @@ def document(app: FastAPI, *, models: Sequence[type[BaseModel]], links: dict[str
 
 
 def mount_page(app: FastAPI) -> None:
-    """Add the documentation page and its assets."""
+    """Add the documentation page, its assets, and the way there from `/`."""
     assets = Path(fastapi_offline.__file__).parent / "static"
     app.mount(ASSETS_URL, StaticFiles(directory=assets), name="docs-assets")
 
@@ -62,7 +62,11 @@ def mount_page(app: FastAPI) -> None:
         html.headers["content-security-policy"] = _PAGE_POLICY
         return html
 
+    async def front_door() -> Response:
+        return RedirectResponse(DOCS_URL)
+
     app.add_api_route(DOCS_URL, page, include_in_schema=False)
+    app.add_api_route("/", front_door, include_in_schema=False)
 
 
 def _described(

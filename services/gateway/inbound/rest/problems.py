@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from gateway.inbound.resources.problems import ErrorObject, Problem, ProblemDetail
 from gateway.inbound.rest.paths import path_of
@@ -72,6 +73,7 @@ _TYPE_BY_STATUS = {
 }
 _RETRY_LATER = frozenset({429, 503})
 _SERVER_ERROR = 500
+_WRONG_METHOD = 405
 _INTERNAL_MESSAGE = "something went wrong on our side; the request id finds it in our logs"
 
 
@@ -122,7 +124,9 @@ async def _on_http_error(request: Request, error: HTTPException) -> Response:
         error.status_code,
         reason=reasons.get(error.status_code, "INVALID_REQUEST"),
         message=messages.get(error.status_code, str(error.detail)),
-        headers=error.headers,
+        headers={"Allow": _allowed(request)}
+        if error.status_code == _WRONG_METHOD
+        else error.headers,
     )
 
 
@@ -202,6 +206,17 @@ def _error_type(status: int) -> str:
     if status >= _SERVER_ERROR:
         return "api_error"
     return _TYPE_BY_STATUS.get(status, "invalid_request_error")
+
+
+def _allowed(request: Request) -> str:
+    """Every method of the path; each route knows only its own."""
+    methods: set[str] = set()
+    for route in request.app.state.all_routes:
+        match, _scope = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    # A path without a route of ours is below a mount, and all that is mounted is files.
+    return ", ".join(sorted(methods or {"GET", "HEAD"}))
 
 
 def _failure(request: Request) -> Response:

@@ -116,6 +116,36 @@ def test_bodies_have_examples(document: dict[str, Any]) -> None:
                 assert content["example"]
 
 
+def test_a_body_requires_only_what_the_server_requires(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+
+    assert schemas["Manifest"]["required"] == ["tasks"]
+    assert "required" not in schemas["Dataset"]
+    assert "default" not in schemas["Grader"]["properties"]["model_access"]
+    assert {"prompt_template", "grader"} <= set(schemas["Task"]["required"])
+
+
+async def test_the_example_of_a_problem_is_what_the_server_says(
+    document: dict[str, Any], client: httpx.AsyncClient
+) -> None:
+    example = document["components"]["schemas"]["Problem"]["example"]
+
+    body = {"suite_id": "s", "models": ["model-a", "model-a"]}
+    answer = (await client.post("/evals/runs", json=body)).json()
+
+    own = {"instance", "request_id"}
+    assert {k: v for k, v in answer.items() if k not in own} == {
+        k: v for k, v in example.items() if k not in own
+    }
+
+
+async def test_the_root_leads_to_the_page(visitor: httpx.AsyncClient) -> None:
+    answer = await visitor.get("/")
+
+    assert answer.status_code == 307
+    assert answer.headers["location"] == "/docs"
+
+
 async def test_the_page_asks_no_other_host_for_anything(visitor: httpx.AsyncClient) -> None:
     page = await visitor.get("/docs")
 

@@ -264,4 +264,17 @@ async def test_a_wrong_method_is_405_and_says_what_is_allowed(client: httpx.Asyn
 
     assert answer.status_code == 405
     assert answer.json()["error"]["reason"] == "method_not_allowed"
-    assert "GET" in answer.headers["allow"] or "POST" in answer.headers["allow"]
+    assert answer.headers["allow"] == "GET, POST"
+
+
+async def test_allow_names_the_methods_of_this_path_only(house: House) -> None:
+    transport = httpx.ASGITransport(house.app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://t") as client:
+        one = await client.put("/api/v1/llm/files/file_1")
+        page = await client.post("/docs")
+        asset = await client.post("/docs/assets/swagger-ui.css")
+
+    assert one.headers["allow"] == "DELETE, GET"
+    assert page.headers["allow"] == "GET"
+    assert asset.headers["allow"] == "GET, HEAD"
+    assert {answer.status_code for answer in (one, page, asset)} == {405}
