@@ -15,7 +15,7 @@ from gateway.inbound.rest.bodies import BodyTimeout
 from gateway.inbound.rest.multipart import boundary_of, read_parts
 from gateway.inbound.rest.operations import Operation, router_of
 from gateway.inbound.rest.paging import FILE_LIMIT_DEFAULT, After, FileLimit, page_request
-from gateway.inbound.upload import PURPOSES, FileTooLarge, Purpose, upload_messages
+from gateway.inbound.upload import PURPOSES, FileTooLarge, Purpose, paced, upload_messages
 from proctor.files.v1 import file_service_pb2 as pb
 from servicekit.caller import calling_as
 
@@ -131,7 +131,7 @@ class FileRoutes:
         """
         boundary = boundary_of(request.headers.get("content-type", ""))
         body_read = asyncio.Event()
-        parts = read_parts(self._chunks(request, body_read), boundary)
+        parts = read_parts(paced(self._chunks(request, body_read)), boundary)
         messages = upload_messages(parts, bytes_max=self._upload_bytes_max)
         with calling_as(caller):
             storing = self._files.UploadFile(messages, timeout=TRANSFER_S)

@@ -2,11 +2,13 @@
 
 import asyncio
 import tempfile
+import threading
 import unicodedata
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass, field
-from typing import IO, Literal, get_args
+from typing import IO, Literal, Self, get_args
 
+from gateway.inbound.rest.bodies import BodyTimeout
 from gateway.inbound.rest.multipart import (
     FormInvalid,
     PartBegan,
@@ -25,7 +27,15 @@ PLACEHOLDER_FILENAME = "blob"
 # A message costs about 0.2 ms at both ends, so the server's 64 KiB pieces are joined; the service
 # takes 1 MiB at most.
 CHUNK_BYTES = 512 * 1024
+# Files that wait on disk for their purpose, in the whole process; each may be of the largest size.
+WAITING_FILES_MAX = 4
+# A client whose body comes slower than 1 KiB/s, over a minute of waiting for it, does not want to
+# finish.
+PACE_WINDOW_S = 60.0
+PACE_BYTES_MIN = 60 * 1024
 _FIELD_BYTES_MAX = 256
+
+_places_on_disk = threading.BoundedSemaphore(WAITING_FILES_MAX)
 
 
 class FileTooLarge(ServiceError):
@@ -36,6 +46,42 @@ class FileTooLarge(ServiceError):
 
     def __init__(self, bytes_max: int) -> None:
         super().__init__(f"a file may have {bytes_max} bytes", bytes_max=bytes_max, param="file")
+
+
+class TooManyFilesWaiting(ServiceError):
+    """As many files as may wait on disk for their purpose do so already."""
+
+    kind = Kind.UNAVAILABLE
+    reason = "TOO_MANY_FILES_WAITING"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "too many files wait for their purpose; send the purpose first, or try again",
+            param="purpose",
+        )
+
+
+async def paced(chunks: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """A body's chunks, for as long as they come fast enough.
+
+    Only the time counts in which we wait for the client, not what happens with its bytes. Silence
+    is not noticed before it ends.
+
+    Raises:
+        BodyTimeout: fewer than `PACE_BYTES_MIN` bytes came in `PACE_WINDOW_S` of waiting.
+    """
+    now = asyncio.get_running_loop().time
+    waited_s, received = 0.0, 0
+    asked_at = now()
+    async for chunk in chunks:
+        waited_s += now() - asked_at
+        received += len(chunk)
+        if waited_s >= PACE_WINDOW_S:
+            if received < PACE_BYTES_MIN:
+                raise BodyTimeout(f"only {received} bytes arrived in {waited_s:.0f} s")
+            waited_s, received = 0.0, 0
+        yield chunk
+        asked_at = now()
 
 
 async def upload_messages(
@@ -50,15 +96,16 @@ async def upload_messages(
     Raises:
         FormInvalid: a part is missing, unknown, repeated or malformed.
         FileTooLarge: the file has more than `bytes_max` bytes.
+        TooManyFilesWaiting: it would have to wait on disk, and no place is left.
     """
     form = _Form(bytes_max)
-    with tempfile.TemporaryFile() as waiting:
+    with _WaitingFile() as waiting:
         async for message in _while_it_comes(parts, form, waiting):
             yield message
         form.check_complete()
         for header in form.header_once():
             yield header
-        async for piece in _read_again(waiting):
+        async for piece in waiting.pieces():
             yield UploadFileRequest(chunk=piece)
     for piece in form.pieces():
         yield UploadFileRequest(chunk=piece)
@@ -66,13 +113,13 @@ async def upload_messages(
 
 
 async def _while_it_comes(
-    parts: AsyncIterable[PartEvent], form: "_Form", waiting: IO[bytes]
+    parts: AsyncIterable[PartEvent], form: "_Form", waiting: "_WaitingFile"
 ) -> AsyncIterator[UploadFileRequest]:
     async for part in parts:
         if form.took(part):
             continue
         if form.purpose is None:
-            await asyncio.to_thread(waiting.writelines, form.pieces())
+            await waiting.append(form.pieces())
             continue
         for header in form.header_once():
             yield header
@@ -80,10 +127,41 @@ async def _while_it_comes(
             yield UploadFileRequest(chunk=piece)
 
 
-async def _read_again(waiting: IO[bytes]) -> AsyncIterator[bytes]:
-    await asyncio.to_thread(waiting.seek, 0)
-    while chunk := await asyncio.to_thread(waiting.read, CHUNK_BYTES):
-        yield chunk
+class _WaitingFile:
+    """A file on disk that takes one of the few places when the first bytes come."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+            _places_on_disk.release()
+
+    async def append(self, pieces: list[bytes]) -> None:
+        if self._file is None:
+            if not _places_on_disk.acquire(blocking=False):
+                raise TooManyFilesWaiting
+            self._file = _opened_on_disk()
+        await asyncio.to_thread(self._file.writelines, pieces)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        if self._file is None:
+            return
+        await asyncio.to_thread(self._file.seek, 0)
+        while piece := await asyncio.to_thread(self._file.read, CHUNK_BYTES):
+            yield piece
+
+
+def _opened_on_disk() -> IO[bytes]:
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        _places_on_disk.release()
+        raise
 
 
 @dataclass(slots=True)
