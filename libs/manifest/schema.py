@@ -79,7 +79,7 @@ class Dataset(Section):
     format: Literal["jsonl", "csv"] | None = None
     """Format of the file. Default: by its name, `.jsonl` and `.ndjson` or `.csv`."""
     path: Name | None = None
-    """Dataset on the hub, such as `openai/gsm8k`."""
+    """Dataset on the hub, such as `openai/gsm8k`; not supported yet, upload a file instead."""
     name: Name | None = None
     """Configuration of the hub dataset. Default: `default`, or the only one there is."""
     split: Name | None = None
