@@ -1,6 +1,6 @@
 """Settings of a run's candidate calls, and the upstream request they make."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Literal
@@ -9,10 +9,14 @@ from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, ValidationEr
 
 from manifest.json_gate import open_json
 from manifest.problem import Problem, to_violations
-from manifest.section import Section, Text, WholeNumber, broken, listed, problems_of
+from manifest.section import RawObject, Section, Text, WholeNumber, broken, listed, problems_of
 from servicekit.errors import Kind, ServiceError, Violation
 
 GENERATION_BYTES_MAX = 1024 * 1024
+
+# Events carry the settings as a protobuf Struct, which takes three messages for one level; protobuf
+# reads at most a hundred inside each other.
+GENERATION_DEPTH_MAX = 24
 
 _ROOT = "generation"
 _REASON = "INVALID_GENERATION"
@@ -60,6 +64,14 @@ def _text_or_bool(value: object) -> object:
     return value
 
 
+def _is_deeper(value: object, levels: int) -> bool:
+    """Tell whether objects and lists stand in each other more than `levels` deep."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(entry, levels - 1) for entry in inner)
+
+
 Count = Annotated[WholeNumber, Field(ge=0)]
 Positive = Annotated[WholeNumber, Field(ge=1)]
 Texts = Annotated[tuple[Text, ...], Field(strict=False), listed()]
@@ -101,6 +113,14 @@ class GenerationSettings(Section):
     timeout_seconds: Positive | None = None
     max_retries: Count | None = None
     max_empty_retries: Count | None = None
+
+    @classmethod
+    def broken_rules(cls, raw: RawObject) -> Iterator[Problem]:
+        """No setting is nested deeper than events can tell."""
+        for key, value in raw.items():
+            if _is_deeper(value, GENERATION_DEPTH_MAX - 1):
+                predicate = f"is nested deeper than {GENERATION_DEPTH_MAX} levels"
+                yield Problem((key,), _REASON, predicate)
 
     @property
     def controls(self) -> CallControls:

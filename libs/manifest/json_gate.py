@@ -13,6 +13,12 @@ from manifest.problem import Location, Problem, shown
 # limits of their own.
 DEPTH_MAX = 64
 
+# An object of Python costs a hundred times the two bytes of a `{}`; a manifest of this many values
+# is checked in well under a second.
+VALUES_MAX = 100_000
+_VALUE_SIGNS = (b"{", b"[", b",")
+_NO_VALUE_SIGNS = bytes(set(range(256)) - set(b'{[,"'))
+
 # Beyond these orjson, Postgres bigint and protobuf int64 fail or round.
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _INT_DIGITS_MAX = 20
@@ -40,10 +46,10 @@ def open_json(raw: bytes, *, reason: str, bytes_max: int) -> Opened:
 
     Refused: text that is not UTF-8 or not JSON, a value that is not an object, duplicate keys, NaN
     and infinities, integers beyond 64 bits, numbers beyond a double, NUL characters, lone
-    surrogates, more than `DEPTH_MAX` levels.
+    surrogates, more than `DEPTH_MAX` levels, more than `VALUES_MAX` values.
     """
-    if len(raw) > bytes_max:
-        return _nothing(reason, f"has {len(raw)} bytes; at most {bytes_max} are allowed")
+    if excess := _excess(raw, bytes_max):
+        return _nothing(reason, excess)
     try:
         parsed = _decode(raw)
     except UnicodeDecodeError as error:
@@ -121,6 +127,30 @@ class _Inspection:
     def _note(self, location: Location, predicate: str) -> None:
         if len(self.problems) < _PROBLEMS_MAX:
             self.problems.append(Problem(location, self._reason, predicate))
+
+
+def _excess(raw: bytes, bytes_max: int) -> str | None:
+    if len(raw) > bytes_max:
+        return f"has {len(raw)} bytes; at most {bytes_max} are allowed"
+    if _has_too_many_values(raw):
+        return f"has more than {VALUES_MAX} values"
+    return None
+
+
+def _has_too_many_values(raw: bytes) -> bool:
+    """Count on the bytes, so that no object is built of a document that is refused."""
+    if _value_signs(raw) < VALUES_MAX:
+        return False
+    # Texts may be full of such signs: count again outside them. What is not JSON up to its end is
+    # counted well up to its first error, and nothing behind that is ever built.
+    unescaped = raw.replace(rb"\\", b"").replace(rb"\"", b"")
+    signs = unescaped.translate(None, _NO_VALUE_SIGNS)
+    return _value_signs(b"".join(signs.split(b'"')[::2])) >= VALUES_MAX
+
+
+def _value_signs(raw: bytes) -> int:
+    """One less than the most values there can be: each stands behind one of these signs."""
+    return sum(raw.count(sign) for sign in _VALUE_SIGNS)
 
 
 def _decode(raw: bytes) -> object:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from manifest.json_gate import open_json
-from manifest.problem import Problem, to_violations
+from manifest.problem import VIOLATIONS_MAX, Problem, to_violations
 from manifest.schema import Manifest
 from manifest.section import problems_of
 from manifest.sound_parts import sound_parts
@@ -55,7 +55,9 @@ def parse_manifest(raw: bytes) -> Manifest:
         except ValidationError as error:
             problems.extend(_beyond(problems, list(problems_of(error, reason=_REASON))))
     if manifest is None or problems:
-        sound = sound_parts(opened.document) if opened.document is not None else None
+        # With more problems than are told, nothing is gained by looking for others.
+        looked_at = opened.document if len(problems) < VIOLATIONS_MAX else None
+        sound = None if looked_at is None else sound_parts(looked_at)
         raise ManifestInvalid(to_violations(_ROOT, problems), sound)
     return manifest
 

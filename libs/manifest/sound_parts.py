@@ -9,6 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 from manifest.schema import Dataset, Manifest, Task
 from manifest.section import RawObject, Section
 
+# No manifest may have more; what is beyond costs no further looks.
+_TASKS_MAX = 100
+
 
 def sound_parts(document: RawObject) -> Manifest:
     """Return the manifest without the fields that break a rule.
@@ -17,7 +20,7 @@ def sound_parts(document: RawObject) -> Manifest:
     files, for the same answer; it breaks rules between fields and must never be stored.
     """
     raw = document.get("tasks")
-    tasks = [_task(entry) for entry in raw] if isinstance(raw, list) else []
+    tasks = [_task(entry) for entry in raw[:_TASKS_MAX]] if isinstance(raw, list) else []
     return Manifest.model_construct(tasks=tuple(tasks))
 
 

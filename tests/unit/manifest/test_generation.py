@@ -1,11 +1,18 @@
 import json
 
 import pytest
+from google.protobuf import json_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifest.generation import GenerationInvalid, GenerationSettings, parse_generation
+from manifest.generation import (
+    GENERATION_DEPTH_MAX,
+    GenerationInvalid,
+    GenerationSettings,
+    parse_generation,
+)
 from manifest.schema import normalised_json
+from proctor.events.v1.run_event_pb2 import RunEvent
 from servicekit.errors import Violation
 
 
@@ -145,3 +152,38 @@ def test_any_bytes_are_settings_or_problems(raw: bytes) -> None:
     outcome = outcome_of(raw)
 
     assert isinstance(outcome, GenerationSettings) or outcome.violations
+
+
+@pytest.mark.parametrize("field", ["extra_body", "tool_choice", "mystery"])
+@pytest.mark.parametrize(("levels", "fits"), [(23, True), (24, False), (60, False)])
+def test_settings_nested_deeper_than_an_event_can_tell_are_refused(
+    field: str,
+    levels: int,
+    fits: bool,  # noqa: FBT001
+) -> None:
+    value: object = 1
+    for _ in range(levels):
+        value = {"a": value}
+
+    found = problems(**{field: value})
+
+    if fits:
+        assert found == []
+    else:
+        assert [problem.path for problem in found] == [f"generation.{field}"]
+        assert "deeper than 24 levels" in found[0].message
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+def test_the_deepest_settings_fit_into_a_protobuf_struct(as_list: bool) -> None:  # noqa: FBT001
+    value: object = 1
+    for _ in range(GENERATION_DEPTH_MAX - 1):
+        value = [value] if as_list else {"a": value}
+    raw = json.dumps({"mystery": value})
+    parse_generation(raw.encode())
+
+    event = RunEvent()
+    struct = event.generation
+    json_format.Parse(raw, struct)
+
+    assert RunEvent.FromString(event.SerializeToString()) == event

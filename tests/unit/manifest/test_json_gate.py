@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifest.json_gate import DEPTH_MAX, open_json
+from manifest.json_gate import DEPTH_MAX, VALUES_MAX, open_json
 
 
 def predicates(raw: bytes) -> list[str]:
@@ -38,8 +38,8 @@ def test_what_others_could_not_store_or_read_alike_is_refused(raw: bytes, predic
     assert predicate in predicates(raw)[0]
 
 
-def test_a_hundred_thousand_open_brackets_are_a_problem_and_not_a_crash() -> None:
-    opened = open_json(b"[" * 100_000, reason="BAD", bytes_max=200_000)
+def test_ninety_thousand_open_brackets_are_a_problem_and_not_a_crash() -> None:
+    opened = open_json(b"[" * 90_000, reason="BAD", bytes_max=200_000)
 
     assert opened.document is None
     assert opened.problems[0].predicate == "is nested deeper than 64 levels"
@@ -90,3 +90,31 @@ def test_good_json_passes_unchanged(document: dict[str, object]) -> None:
 
     assert opened.problems == ()
     assert opened.document == document
+
+
+@pytest.mark.parametrize("entry", [b"{}", b"[]", b'""', b"0", b'{"a":1}'])
+def test_a_document_of_too_many_values_is_refused_before_it_is_built(entry: bytes) -> None:
+    raw = b'{"a":[' + b",".join([entry] * VALUES_MAX) + b"]}"
+
+    opened = open_json(raw, reason="BAD", bytes_max=len(raw))
+
+    assert opened.document is None
+    assert [p.predicate for p in opened.problems] == [f"has more than {VALUES_MAX} values"]
+
+
+def test_as_many_values_as_are_allowed_are_read() -> None:
+    raw = b'{"a":[' + b",".join([b"0"] * (VALUES_MAX - 2)) + b"]}"
+
+    opened = open_json(raw, reason="BAD", bytes_max=len(raw))
+
+    assert opened.problems == ()
+    assert opened.document == {"a": [0] * (VALUES_MAX - 2)}
+
+
+def test_signs_in_texts_are_not_values() -> None:
+    text = '[{,}] "quoted" back\\slash \\" \\\\",' * 10_000
+    raw = json.dumps({"a": text, "b": text + "\\"}).encode()
+
+    opened = open_json(raw, reason="BAD", bytes_max=len(raw))
+
+    assert opened.problems == ()
