@@ -14,7 +14,9 @@ from gateway.domain.run_token import (
 from servicekit.clock import Clock
 
 REMEMBERED_MAX = 4096  # runs with calls in flight at a time; beyond it tokens are verified again
-TOKEN_CHARS_MAX = 16384  # 20 candidates with long names and an allow-list fit many times over
+# The longest ids of 20 candidates, a judge and an embedding model take half of it; the rest is for
+# the operator's list of grader models.
+TOKEN_CHARS_MAX = 32768
 
 
 class RunTokens:

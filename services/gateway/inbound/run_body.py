@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, ValidationError
 
 from gateway.inbound.rest.labels import Labels, label_problems
 from manifest.generation import GenerationSettings
@@ -11,6 +11,7 @@ from manifest.problem import Problem, shown
 from manifest.section import RawObject, Section, WholeNumber, broken, problems_of
 
 MODELS_MAX = 20
+TASK_IDS_MAX = 100  # as many as a manifest may have
 CONCURRENCY_MAX = 25
 # The newer fields have no documented range; the orchestrator lowers them to what it can do.
 FINE_CONCURRENCY_MAX = 1000
@@ -26,7 +27,29 @@ def _concurrency(most: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-ModelId = Annotated[str, Field(min_length=1, max_length=255)]
+def _model_id(value: str) -> str:
+    # Ids go into the run token, where any other character takes up to twelve.
+    if not (value.isascii() and value.isprintable()):
+        raise broken("must be printable ASCII")
+    return value
+
+
+def _few(most: int, reason: str) -> BeforeValidator:
+    """Refuse a long list before its entries are looked at."""
+
+    def check(value: object) -> object:
+        if isinstance(value, list) and len(value) > most:
+            raise broken(f"may have at most {most} entries, not {len(value)}", reason=reason)
+        return value
+
+    return BeforeValidator(check)
+
+
+ModelId = Annotated[
+    str,
+    Field(min_length=1, max_length=255, description="Printable ASCII."),
+    AfterValidator(_model_id),
+]
 Count = Annotated[WholeNumber, Field(ge=1, le=_INT32_MAX)]
 FineConcurrency = Annotated[
     WholeNumber,
@@ -39,17 +62,17 @@ class CreateRunBody(Section):
     """A run to start."""
 
     suite_id: str = Field(min_length=1, max_length=255)
-    models: list[ModelId] = Field(
+    models: Annotated[list[ModelId], _few(MODELS_MAX, "TOO_MANY_MODELS")] = Field(
         description="Candidate model ids, distinct.",
         json_schema_extra={"minItems": 1, "maxItems": MODELS_MAX, "uniqueItems": True},
     )
     suite_version: Count | None = Field(
         default=None, description="Default: the suite's active version."
     )
-    task_ids: list[str] | None = Field(
+    task_ids: Annotated[list[str] | None, _few(TASK_IDS_MAX, "TOO_MANY_TASK_IDS")] = Field(
         default=None,
         description="Default: every task of the version.",
-        json_schema_extra={"minItems": 1, "uniqueItems": True},
+        json_schema_extra={"minItems": 1, "maxItems": TASK_IDS_MAX, "uniqueItems": True},
     )
     judge_model: ModelId | None = Field(
         default=None, description='What `model="auto"` means in `ctx.responses_create`.'
@@ -92,8 +115,6 @@ def _model_problems(models: object) -> Iterator[Problem]:
         return
     if not models:
         yield Problem(("models",), "EMPTY_MODELS", "must name at least one model")
-    if len(models) > MODELS_MAX:
-        yield Problem(("models",), "TOO_MANY_MODELS", f"may name at most {MODELS_MAX} models")
     yield from _repeated(("models",), models, "DUPLICATE_MODELS")
 
 

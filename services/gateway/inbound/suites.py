@@ -18,7 +18,7 @@ from gateway.inbound.resources.suites import (
 )
 from gateway.inbound.rest.access import Access, CurrentCaller
 from gateway.inbound.rest.asking import ask, ask_while_connected
-from gateway.inbound.rest.bodies import described_body, json_body
+from gateway.inbound.rest.bodies import MANIFEST_BODY_BYTES_MAX, described_body, json_body
 from gateway.inbound.rest.labels import Labels, label_problems
 from gateway.inbound.rest.operations import Operation, router_of
 from gateway.inbound.rest.paging import LIMIT_DEFAULT, After, Limit, OwnedOnly, page_request
@@ -80,6 +80,8 @@ class CreateSuiteVersionBody(Section):
         return label_problems(raw)
 
 
+_suite_body = json_body(CreateSuiteBody, bytes_max=MANIFEST_BODY_BYTES_MAX)
+_version_body = json_body(CreateSuiteVersionBody, bytes_max=MANIFEST_BODY_BYTES_MAX)
 _SUITE_BODY = described_body(CreateSuiteBody, {"name": "Arithmetic", "manifest": _MANIFEST_EXAMPLE})
 _VERSION_BODY = described_body(
     CreateSuiteVersionBody, {"manifest": _MANIFEST_EXAMPLE, "make_active": False}
@@ -159,7 +161,7 @@ class SuiteRoutes:
         self,
         request: Request,
         caller: CurrentCaller,
-        body: Annotated[CreateSuiteBody, Depends(json_body(CreateSuiteBody))],
+        body: Annotated[CreateSuiteBody, Depends(_suite_body)],
     ) -> SuiteObject:
         """Create a suite.
 
@@ -200,7 +202,7 @@ class SuiteRoutes:
         request: Request,
         caller: CurrentCaller,
         suite_id: str,
-        body: Annotated[CreateSuiteVersionBody, Depends(json_body(CreateSuiteVersionBody))],
+        body: Annotated[CreateSuiteVersionBody, Depends(_version_body)],
     ) -> SuiteVersionObject:
         """Add a version to a suite.
 

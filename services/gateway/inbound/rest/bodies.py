@@ -14,7 +14,9 @@ from manifest.section import Section, problems_of
 from servicekit.errors import Kind, ServiceError, Violation
 
 # A manifest may have 4 MiB; the rest is for the other members and for white space.
-BODY_BYTES_MAX = 5 * 1024 * 1024
+MANIFEST_BODY_BYTES_MAX = 5 * 1024 * 1024
+# Of every other body; the largest useful ones are tool definitions in a run's settings.
+BODY_BYTES_MAX = 256 * 1024
 # A client that sends slower than this holds memory for nothing.
 BODY_READ_S = 30.0
 # Larger bodies are parsed in a thread: 64 KiB take about a millisecond, which the model bridge
@@ -32,7 +34,7 @@ class BodyInvalid(ServiceError):
 
 
 class BodyTooLarge(ServiceError):
-    """The body has more bytes than any operation takes."""
+    """The body has more bytes than the operation takes."""
 
     kind = Kind.INVALID_ARGUMENT
     reason = "BODY_TOO_LARGE"
@@ -45,15 +47,17 @@ class BodyTimeout(ServiceError):
     reason = "BODY_TIMEOUT"
 
 
-def json_body(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
-    """A dependency that reads the request's body as `model`.
+def json_body(
+    model: type[Body], *, bytes_max: int = BODY_BYTES_MAX
+) -> Callable[[Request], Awaitable[Body]]:
+    """A dependency that reads the request's body, of at most `bytes_max` bytes, as `model`.
 
     It raises BodyInvalid with every problem, BodyTooLarge or BodyTimeout.
     """
 
     async def read(request: Request) -> Body:
         _check_headers(request)
-        raw = await _read_all(request)
+        raw = await _read_all(request, bytes_max)
         if len(raw) > PARSED_INLINE_BYTES_MAX:
             return await asyncio.to_thread(read_json, raw, model)
         return read_json(raw, model)
@@ -67,7 +71,7 @@ def read_json(raw: bytes, model: type[Body]) -> Body:
     Raises:
         BodyInvalid: it is not acceptable JSON, or not a `model`.
     """
-    opened = open_json(raw, reason="INVALID_JSON", bytes_max=BODY_BYTES_MAX)
+    opened = open_json(raw, reason="INVALID_JSON", bytes_max=MANIFEST_BODY_BYTES_MAX)
     if opened.problems or opened.document is None:
         raise _invalid(opened.problems)
     try:
@@ -97,17 +101,17 @@ def _check_headers(request: Request) -> None:
         raise _refused("CONTENT_ENCODING", "send the body without a content encoding")
 
 
-async def _read_all(request: Request) -> bytes:
+async def _read_all(request: Request, bytes_max: int) -> bytes:
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > BODY_BYTES_MAX:
-        raise _too_large()
+    if declared.isdecimal() and int(declared[:20]) > bytes_max:
+        raise _too_large(bytes_max)
     raw = bytearray()
     try:
         async with asyncio.timeout(BODY_READ_S):
             async for chunk in request.stream():
                 raw += chunk
-                if len(raw) > BODY_BYTES_MAX:
-                    raise _too_large()
+                if len(raw) > bytes_max:
+                    raise _too_large(bytes_max)
     except TimeoutError:
         raise BodyTimeout(f"the body did not arrive within {BODY_READ_S:g} s") from None
     return bytes(raw)
@@ -126,5 +130,5 @@ def _refused(reason: str, message: str) -> BodyInvalid:
     return BodyInvalid(message, violations=[Violation("", reason, message)])
 
 
-def _too_large() -> BodyTooLarge:
-    return BodyTooLarge(f"a body may have {BODY_BYTES_MAX} bytes", bytes_max=BODY_BYTES_MAX)
+def _too_large(bytes_max: int) -> BodyTooLarge:
+    return BodyTooLarge(f"the body may have at most {bytes_max} bytes", bytes_max=bytes_max)

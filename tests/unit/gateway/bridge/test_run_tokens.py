@@ -5,6 +5,8 @@ import pytest
 from gateway.bridge.call import CallFailed
 from gateway.bridge.run_tokens import REMEMBERED_MAX, RunTokens
 from gateway.domain.run_token import RunGrant, RunTokenInvalid, mint_run_token
+from gateway.inbound.rest.access import ON_BEHALF_OF_CHARS_MAX
+from gateway.inbound.run_body import MODELS_MAX
 
 SECRET = b"s" * 32
 GRANT = RunGrant(run_id="run_1", org_id="org_1", team_id="team_1", candidates=("small",))
@@ -94,3 +96,23 @@ def test_a_forged_token_is_not_renewed(tokens: RunTokens) -> None:
 
     with pytest.raises(RunTokenInvalid):
         tokens.renew(forged)
+
+
+def test_the_longest_ids_that_a_run_may_name_fit_into_a_token(tokens: RunTokens) -> None:
+    # A quotation mark takes two characters in JSON; no other printable ASCII takes more.
+    ids = [f"{number:02}".ljust(255, '"') for number in range(MODELS_MAX + 2)]
+    grant = RunGrant(
+        run_id="r" * 64,
+        org_id="o" * 255,
+        team_id="t" * 255,
+        on_behalf_of='"' * ON_BEHALF_OF_CHARS_MAX,
+        candidates=tuple(ids[:MODELS_MAX]),
+        judge=ids[-2],
+        embedding=ids[-1],
+        grader_models=("*",),
+        max_calls=10**9,
+    )
+    token = mint_run_token(grant, SECRET, now=datetime.now(UTC))  # noqa: TID251 - as above
+
+    assert tokens.grant_of(token) == grant
+    assert tokens.grant_of(tokens.renew(token)[0]) == grant

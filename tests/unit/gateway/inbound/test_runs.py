@@ -1,3 +1,4 @@
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -9,6 +10,8 @@ from proctor.common.v1.usage_pb2 import TokenUsage
 from proctor.runs.v1 import run_pb2
 from proctor.runs.v1.run_service_pb2 import GetArtifactsResponse
 from unit.gateway.backend.house import MANIFEST, RUN_TOKEN_SECRET, House
+
+NESTED_24 = json.loads("[" * 24 + "]" * 24)
 
 Start = Callable[..., Awaitable[dict[str, Any]]]
 
@@ -143,6 +146,12 @@ async def test_the_finer_concurrency_wins_and_the_coarse_one_stands_in(
         ({"models": [1]}, "models[0]", "invalid_value"),
         ({"models": ["a", ""]}, "models[1]", "invalid_value"),
         ({"models": ["x" * 256]}, "models[0]", "invalid_value"),
+        ({"models": ["modèle"]}, "models[0]", "invalid_value"),
+        ({"models": ["a\nb"]}, "models[0]", "invalid_value"),
+        ({"models": [""] * 50_000}, "models", "too_many_models"),
+        ({"judge_model": "模型"}, "judge_model", "invalid_value"),
+        ({"task_ids": [f"t{n}" for n in range(101)]}, "task_ids", "too_many_task_ids"),
+        ({"metadata": {str(n): "v" for n in range(65)}}, "metadata", "invalid_metadata"),
         ({"suite_id": ""}, "suite_id", "invalid_value"),
         ({"suite_version": 0}, "suite_version", "invalid_value"),
         ({"suite_version": 2**31}, "suite_version", "invalid_value"),
@@ -157,6 +166,7 @@ async def test_the_finer_concurrency_wins_and_the_coarse_one_stands_in(
         ({"generation": []}, "generation", "invalid_value"),
         ({"generation": {"temperature": 3}}, "generation.temperature", "invalid_generation"),
         ({"generation": {"stop": ["a", 1]}}, "generation.stop[1]", "invalid_generation"),
+        ({"generation": {"x": NESTED_24}}, "generation.x", "invalid_generation"),
         ({"concurrency": 0}, "concurrency", "invalid_concurrency"),
         ({"concurrency": 26}, "concurrency", "invalid_concurrency"),
         ({"generation_concurrency": 0}, "generation_concurrency", "invalid_concurrency"),

@@ -205,6 +205,7 @@ async def test_an_unknown_version_is_404(client: httpx.AsyncClient, create: Crea
         ({"metadata": {"a": 1}}, "metadata.a", "invalid_value"),
         ({"metadata": {"a": None}}, "metadata.a", "invalid_value"),
         ({"metadata": {"a": "x" * 513}}, "metadata.a", "invalid_metadata"),
+        ({"metadata": {str(n): "v" for n in range(65)}}, "metadata", "invalid_metadata"),
         ({"surprise": 1}, "surprise", "unknown_field"),
     ],
 )

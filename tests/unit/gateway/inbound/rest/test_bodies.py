@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from gateway.inbound.rest.bodies import (
     BODY_BYTES_MAX,
+    MANIFEST_BODY_BYTES_MAX,
     PARSED_INLINE_BYTES_MAX,
     BodyInvalid,
     read_json,
@@ -154,7 +155,7 @@ async def test_anything_but_plain_json_is_refused_with_400(
 
 async def test_a_body_of_the_largest_size_is_taken(client: httpx.AsyncClient) -> None:
     answer = await post_suite(
-        client, suite_of(BODY_BYTES_MAX), **{"content-type": "application/json"}
+        client, suite_of(MANIFEST_BODY_BYTES_MAX), **{"content-type": "application/json"}
     )
 
     assert answer.status_code == 200
@@ -164,7 +165,7 @@ async def test_one_byte_more_is_413_already_by_its_announced_length(
     client: httpx.AsyncClient,
 ) -> None:
     answer = await post_suite(
-        client, suite_of(BODY_BYTES_MAX + 1), **{"content-type": "application/json"}
+        client, suite_of(MANIFEST_BODY_BYTES_MAX + 1), **{"content-type": "application/json"}
     )
 
     assert answer.status_code == 413
@@ -175,7 +176,7 @@ async def test_one_byte_more_is_413_also_when_no_length_was_announced(
     client: httpx.AsyncClient,
 ) -> None:
     async def pieces() -> Any:
-        whole = suite_of(BODY_BYTES_MAX + 1)
+        whole = suite_of(MANIFEST_BODY_BYTES_MAX + 1)
         for start in range(0, len(whole), 65536):
             yield whole[start : start + 65536]
 
@@ -184,6 +185,29 @@ async def test_one_byte_more_is_413_also_when_no_length_was_announced(
     )
 
     assert answer.status_code == 413
+
+
+async def test_a_run_takes_a_smaller_body_than_a_manifest(client: httpx.AsyncClient) -> None:
+    def run_of(length: int) -> bytes:
+        return b'{"suite_id":"s","models":["m"]}'.ljust(length)
+
+    headers = {"content-type": "application/json"}
+    whole = await client.post("/evals/runs", content=run_of(BODY_BYTES_MAX), headers=headers)
+    more = await client.post("/evals/runs", content=run_of(BODY_BYTES_MAX + 1), headers=headers)
+
+    assert whole.json()["error"]["reason"] == "suite_not_found"
+    assert more.status_code == 413
+    assert more.json()["error"]["reason"] == "body_too_large"
+    assert str(BODY_BYTES_MAX) in more.json()["error"]["message"]
+
+
+async def test_a_manifest_of_a_million_empty_tasks_is_400(client: httpx.AsyncClient) -> None:
+    raw = b'{"name":"s","manifest":{"tasks":[' + b"{}," * 1_390_000 + b"{}]}}"
+
+    answer = await post_suite(client, raw, **{"content-type": "application/json"})
+
+    assert answer.status_code == 400
+    assert "more than 100000 values" in answer.json()["error"]["message"]
 
 
 async def test_a_body_that_is_parsed_beside_the_loop_is_refused_alike(
