@@ -21,6 +21,8 @@ class CheckManifest:
     def __init__(self, files: Files, sandbox: Sandbox) -> None:
         self._files = files
         self._sandbox = sandbox
+        # Two parsing threads would only take turns, and hold two documents.
+        self._parsing = asyncio.Semaphore(1)
 
     async def __call__(self, raw: bytes, metadata: Mapping[str, str]) -> VersionContent:
         """Return the normalised manifest, its files there and its programs compiled.
@@ -29,7 +31,7 @@ class CheckManifest:
             ManifestInvalid: with every problem of the document, its files and its programs.
         """
         try:
-            manifest = parse_manifest(raw)
+            manifest = await self._parse(raw)
         except ManifestInvalid as invalid:
             if invalid.sound is None:
                 raise
@@ -45,6 +47,11 @@ class CheckManifest:
             dataset_file_ids=references.dataset_file_ids(manifest),
             metadata=metadata,
         )
+
+    async def _parse(self, raw: bytes) -> Manifest:
+        # A large manifest takes half a second, in which runs and health checks go on.
+        async with self._parsing:
+            return await asyncio.to_thread(parse_manifest, raw)
 
     async def _look_further(
         self, manifest: Manifest

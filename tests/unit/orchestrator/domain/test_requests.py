@@ -30,6 +30,13 @@ def test_every_problem_of_a_suite_is_found() -> None:
     ]
 
 
+def test_more_than_64_labels_are_one_problem() -> None:
+    labels = {str(number): "v" for number in range(64)}
+
+    assert reasons(requests.label_problems(labels)) == []
+    assert reasons(requests.label_problems({**labels, "": "v"})) == ["INVALID_METADATA"]
+
+
 def test_text_that_cannot_be_stored_is_refused() -> None:
     problems = requests.suite_problems(name="a\x00", description="\x00", metadata={})
 
