@@ -19,7 +19,7 @@ endef
 
 .PHONY: help
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # --- set up
 
@@ -87,6 +87,14 @@ test: check ## check, then all tests with real Postgres, NATS and jails
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## unit tests only
 	$(BIN)/pytest --quiet tests/unit
+
+.PHONY: attacks
+attacks: $(INSTALLED) ## every known attack on the jail, as root and unprivileged, with a table
+	$(BIN)/pytest --quiet tests/attacks --all-profiles --attack-table
+
+.PHONY: attacks-long
+attacks-long: $(INSTALLED) ## 10,000 jails, after which nothing may be left
+	$(BIN)/pytest --quiet tests/attacks/test_leaks.py --all-profiles --jails 10000 --timeout 3600
 
 .PHONY: bench
 bench: $(INSTALLED) ## the benchmarks of tests/load; prints figures, asserts none

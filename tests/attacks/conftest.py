@@ -1,13 +1,10 @@
-"""Options of the attacks, and one room for all programs: what one breaks, the next ones see."""
+"""Options of the attacks."""
 
 import os
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 from attacks.harness.profiles import Profile
-from attacks.room import Room, open_room
 from attacks.table import Table, table_lines
 
 _TABLE = pytest.StashKey[Table]()
@@ -44,9 +41,3 @@ def pytest_terminal_summary(
     if config.getoption("--attack-table", default=False):
         for line in table_lines(config.stash.get(_TABLE, {})):
             terminalreporter.write_line(line)
-
-
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def room() -> AsyncIterator[Room]:
-    async with open_room() as room:
-        yield room

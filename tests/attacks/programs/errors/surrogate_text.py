@@ -1,7 +1,0 @@
-"""The text of its exception cannot be encoded."""
-
-EXPECTED = ("GRADER_ERROR",)
-
-
-def attack():
-    raise ValueError("\ud800")

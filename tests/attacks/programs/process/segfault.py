@@ -1,9 +1,0 @@
-"""It reads address zero."""
-
-EXPECTED = ("CRASHED",)
-
-
-def attack():
-    import ctypes
-
-    ctypes.string_at(0)

@@ -1,8 +1,0 @@
-"""It never returns."""
-
-EXPECTED = ("TIMEOUT",)
-
-
-def attack():
-    while True:
-        pass

@@ -1,8 +1,0 @@
-"""It never finishes loading."""
-
-EXPECTED = ("TIMEOUT",)
-AT_IMPORT = True
-
-
-while True:
-    pass
