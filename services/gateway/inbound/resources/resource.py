@@ -1,6 +1,7 @@
 """What all REST objects have in common."""
 
 from collections.abc import Sequence
+from json import loads
 from typing import Any, Generic, Literal, Self, TypeVar
 
 import orjson
@@ -64,7 +65,12 @@ def text_if_set(message: Message, field: str) -> str | None:
 
 def object_of(json: bytes) -> dict[str, Any]:
     """The JSON object in a bytes field; empty bytes are an empty object."""
-    parsed: dict[str, Any] = orjson.loads(json) if json else {}
+    if not json:
+        return {}
+    try:
+        parsed: dict[str, Any] = orjson.loads(json)
+    except orjson.JSONDecodeError:  # a whole number that orjson reads as an infinity
+        parsed = loads(json)
     return parsed
 
 
