@@ -20,7 +20,7 @@ from grader.jail.slots import CpuSlots
 from grader.jail.uids import Uids
 from grader.outbound.bridge import Bridge
 from grader.settings import Settings
-from grader.usecases.check_program import CheckProgram
+from grader.usecases.check_program import CHECKS_AT_ONCE, CheckProgram
 from grader.usecases.grade_each import GradeEach
 from grader.usecases.grade_together import GradeTogether
 from grader.usecases.prepare import Prepare
@@ -71,7 +71,9 @@ def _sandbox(settings: Settings, pool: Pool, bridge: Bridge) -> SandboxRpc:
     slots = CpuSlots(settings.cpu_slots)
     memory_bytes = settings.execution_memory_bytes
     return SandboxRpc(
-        check_program=CheckProgram(pool=pool, slots=slots, memory_bytes=memory_bytes),
+        check_program=CheckProgram(
+            pool=pool, slots=CpuSlots(CHECKS_AT_ONCE), memory_bytes=memory_bytes
+        ),
         prepare=Prepare(pool=pool, slots=slots, memory_bytes=memory_bytes),
         grade_each=GradeEach(pool=pool, slots=slots, memory_bytes=memory_bytes),
         grade_together=GradeTogether(pool=pool, slots=slots, memory_bytes=memory_bytes),

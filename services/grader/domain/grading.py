@@ -30,6 +30,7 @@ class GraderInvalid(ServiceError):
 class GradeTask:
     """One grader over the samples of one task and model.
 
+    `team_id` is the full name of a team, with its organisation.
     `program` is what all its executions have in common, JSON, and `digest` its name; `facts` is
     what programs may know about the run, JSON.
     """

@@ -53,6 +53,7 @@ _FAILURES: Mapping[str, type[PrepareFailed]] = {
 class PrepareTask:
     """A task whose rows are to be prepared.
 
+    `team_id` is the full name of a team, with its organisation.
     `job` is what its execution starts from, JSON, and `digest` its name.
     """
 

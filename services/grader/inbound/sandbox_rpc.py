@@ -65,7 +65,7 @@ class SandboxRpc(SandboxServiceServicer):
     ) -> wire.CheckProgramResponse:
         """Every problem of every program."""
         programs = [program_of(program) for program in request.programs]
-        return checked_response(await self._check_program(current_caller().team_id, programs))
+        return checked_response(await self._check_program(_team(), programs))
 
     async def Prepare(  # type: ignore[override] # see the class
         self, request_iterator: AsyncIterator[wire.PrepareRequest], context: PrepareContext
@@ -74,7 +74,7 @@ class SandboxRpc(SandboxServiceServicer):
         first = await anext(request_iterator, None)
         if first is None or not first.HasField("task"):
             raise MessageInvalid("the first message of a preparation must be its task")
-        task = prepare_task_of(first.task, current_caller().team_id)
+        task = prepare_task_of(first.task, _team())
 
         async def send(items: Sequence[wire.Item]) -> None:
             await context.write(wire.PrepareResponse(items=items))
@@ -94,7 +94,7 @@ class SandboxRpc(SandboxServiceServicer):
         first = await anext(request_iterator, None)
         if first is None or not first.HasField("task"):
             raise MessageInvalid("the first message of a grading must be its task")
-        task = grade_task_of(first.task, current_caller().team_id)
+        task = grade_task_of(first.task, _team())
         batches = _samples(request_iterator)
 
         async def send(outcomes: Sequence[wire.SampleOutcome]) -> None:
@@ -112,6 +112,12 @@ class SandboxRpc(SandboxServiceServicer):
             await groups.flush()
             if metrics:
                 await context.write(metrics_response(metrics))
+
+
+def _team() -> str:
+    """The caller's team by its full name: teams of two organisations may share the short one."""
+    caller = current_caller()
+    return f"{caller.org_id}/{caller.team_id}"
 
 
 @asynccontextmanager

@@ -23,11 +23,15 @@ from grader.usecases.conversations import Conversation
 
 VERDICT_BYTES_MAX = 4_194_304
 CHECK_S = 30.0
+CHECKS_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckProgram:
-    """The check of programs in a jail of their team."""
+    """The check of programs in a jail of their team.
+
+    `slots` are its own: people wait for a check, and what computes for runs can sleep for minutes.
+    """
 
     pool: Pool
     slots: CpuSlots
@@ -70,7 +74,7 @@ class CheckProgram:
         limits = Limits(wall_s=CHECK_S, memory_bytes=self.memory_bytes, cpu_s=int(CHECK_S))
         order = Order(kind="check", limits=limits, frame_bytes_max=VERDICT_BYTES_MAX)
         key = JailKey(team=team_id, run="", flavour="prepare", program="check")
-        async with self.pool.lend(key, b"{}") as jail, self.slots.hold() as held:
+        async with self.pool.lend(key, b"{}") as jail, self.slots.hold(team_id) as held:
             executed = await execute(jail, order, converse)
         if executed.failure is not None and executed.failure.outcome is Outcome.JAIL_LOST:
             raise SandboxUnavailable("the jail was lost in the middle of a check")

@@ -77,7 +77,7 @@ class GradeEach:
             await child.stream.send(job)
             return read_graded(await Conversation(child, clock, held, models=models).result())
 
-        async with self.pool.lend(key, task.program) as jail, self.slots.hold() as held:
+        async with self.pool.lend(key, task.program) as jail, self.slots.hold(task.team_id) as held:
             executed = await execute(jail, order, converse)
             graded = as_graded(executed)
             if graded.outcome is Outcome.SANDBOX_VIOLATION:

@@ -69,7 +69,7 @@ class GradeTogether:
             frame_bytes_max=RESULT_BYTES_MAX,
         )
         key = grading_key(task)
-        async with self.pool.lend(key, task.program) as jail, self.slots.hold() as held:
+        async with self.pool.lend(key, task.program) as jail, self.slots.hold(task.team_id) as held:
             executed = await execute(jail, order, converse)
             if executed.failure and executed.failure.outcome is Outcome.SANDBOX_VIOLATION:
                 self.pool.retire(key, jail)
@@ -85,6 +85,7 @@ class _Whole:
         self._put = put
         self._unanswered: dict[str, None] = {}
         self._started = time.monotonic()
+        self._is_over = False
         self.metrics: Mapping[str, int | float] = {}
 
     async def next_piece(self) -> Piece:
@@ -106,8 +107,12 @@ class _Whole:
                 raise InvalidResult("an answer is not an object")
             if "sample_id" in answer:
                 await self._take_sample(answer.pop("sample_id"), answer)
-            elif answer.get("metrics") is not None:
-                self.metrics = read_scores(answer["metrics"])
+            elif self._is_over or "metrics" not in answer:
+                raise InvalidResult("an answer is for no sample")
+            else:
+                self._is_over = True
+                if answer["metrics"] is not None:
+                    self.metrics = read_scores(answer["metrics"])
 
     async def finish(self, executed: Executed[None]) -> None:
         """Fail what the execution left unanswered."""

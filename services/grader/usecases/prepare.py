@@ -23,8 +23,8 @@ from grader.jail.slots import CpuSlots
 from grader.usecases.conversations import Conversation, Piece
 from servicekit.errors import Kind, ServiceError
 
-# One row of 2 MiB with a prompt that repeats it and a hundred examples.
-ITEMS_BYTES_MAX = 8_388_608
+# One row of 2 MiB, its prompt of 1 MiB with all line feeds escaped, its target and its choices.
+ITEMS_BYTES_MAX = 6_291_456
 
 Put = Callable[[Sequence[Item]], Awaitable[None]]
 
@@ -82,7 +82,7 @@ class Prepare:
             kind="prepare", limits=task.limits(self.memory_bytes), frame_bytes_max=ITEMS_BYTES_MAX
         )
         key = JailKey(team=task.team_id, run=task.run_id, flavour="prepare", program=task.digest)
-        async with self.pool.lend(key, b"{}") as jail, self.slots.hold() as held:
+        async with self.pool.lend(key, b"{}") as jail, self.slots.hold(task.team_id) as held:
             executed = await execute(jail, order, converse)
             if executed.failure and executed.failure.outcome is Outcome.SANDBOX_VIOLATION:
                 self.pool.retire(key, jail)

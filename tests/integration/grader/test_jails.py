@@ -43,6 +43,34 @@ async def test_teams_never_share_a_jail_and_a_team_reuses_its_own() -> None:
     assert jailed_processes() == set()
 
 
+async def test_teams_of_one_name_in_two_organisations_never_share_a_jail() -> None:
+    async with running_grader(FakeBridge()) as grader:
+        await grader.grade(grade_task(), [sample(0)])
+        first = jailed_processes()
+        with calling_as(Caller(org_id="other", team_id="team")):
+            await grader.grade(grade_task(), [sample(0)])
+
+        assert len(jailed_processes()) == len(first) + 1
+
+
+async def test_a_check_does_not_wait_for_graders_that_sleep() -> None:
+    source = "import time\ndef grade(s, i):\n    time.sleep(9)\n"
+    async with running_grader(FakeBridge(), cpu_slots=1) as grader:
+        call = grader.stub.Grade()
+        await call.write(pb.GradeRequest(task=grade_task(source)))
+        await call.write(pb.GradeRequest(samples=pb.GradeSampleBatch(samples=[sample(0)])))
+        while len(jailed_processes()) < 2:  # the runner and its child
+            await asyncio.sleep(0.01)
+
+        program = pb.Program(
+            path="p", kind=pb.PROGRAM_KIND_GRADER, source="def grade(s, i): pass", contract="sample"
+        )
+        async with asyncio.timeout(5):
+            await grader.stub.CheckProgram(pb.CheckProgramRequest(programs=[program]))
+
+        call.cancel()
+
+
 async def test_idle_jails_end_by_themselves() -> None:
     async with running_grader(FakeBridge(), jail_idle_s=0.1) as grader:
         await grader.grade(grade_task(), [sample(0)])
