@@ -5,13 +5,21 @@ text once, so a subclass with odd habits comes out as its plain self.
 """
 
 import json
+import re
 from typing import TypeAlias, TypeGuard
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 # The host refuses frames that nest deeper than 64; the envelope around a value takes some levels.
 DEPTH_MAX = 56
+# The host refuses frames of more than 50,000 brackets and commas, which take long to parse.
+PARTS_MAX = 40_000
+# What every store and reader behind us keeps as a whole number.
+WHOLE_MIN = -(2**63)
+WHOLE_MAX = 2**64 - 1
 
+# A whole number of 19 digits or more, or something like it in a text.
+_LONG_NUMBER = re.compile(r"\d{19}")
 _NAME_CHARS_MAX = 80
 
 
@@ -19,7 +27,7 @@ class NotJsonError(ValueError):
     """The value cannot be stored as JSON; the text reads on from its name: `has 12 bytes ...`."""
 
 
-def plain_json(value: object, *, bytes_max: int) -> Json:
+def plain_json(value: object, *, bytes_max: int, parts_max: int = PARTS_MAX) -> Json:
     """Return an equal value of exact `None`, `bool`, `int`, `float`, `str`, `list` and `dict`.
 
     Tuples become lists; keys that are numbers, booleans or None become text as the json module
@@ -27,7 +35,8 @@ def plain_json(value: object, *, bytes_max: int) -> Json:
 
     Raises:
         NotJsonError: a type JSON lacks, NaN or an infinity, text that is not valid Unicode,
-            nesting over `DEPTH_MAX`, or more than `bytes_max` bytes in UTF-8.
+            whole numbers beyond 64 bits, nesting over `DEPTH_MAX`, more than
+            `bytes_max` bytes in UTF-8, or more than `parts_max` values.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -43,6 +52,10 @@ def plain_json(value: object, *, bytes_max: int) -> Json:
     plain: Json = json.loads(text)
     if text.count("[") + text.count("{") > DEPTH_MAX and _is_deep(plain, DEPTH_MAX):
         raise NotJsonError(f"nests deeper than {DEPTH_MAX} levels")
+    if _LONG_NUMBER.search(text) and _has_long_number(plain):
+        raise NotJsonError("has a whole number beyond 64 bits")
+    if text.count("[") + text.count("{") + text.count(",") > parts_max < _parts(plain):
+        raise NotJsonError(f"has more than {parts_max} values")
     return plain
 
 
@@ -125,3 +138,22 @@ def _is_deep(value: Json, levels_left: int) -> bool:
     else:
         return False
     return levels_left == 0 or any(_is_deep(child, levels_left - 1) for child in children)
+
+
+def _has_long_number(value: Json) -> bool:
+    if isinstance(value, list):
+        return any(_has_long_number(child) for child in value)
+    if isinstance(value, dict):
+        return any(_has_long_number(child) for child in value.values())
+    return type(value) is int and not WHOLE_MIN <= value <= WHOLE_MAX
+
+
+def _parts(value: Json) -> int:
+    """Brackets and commas of a value's JSON, more or less."""
+    if isinstance(value, list):
+        children = value
+    elif isinstance(value, dict):
+        children = list(value.values())
+    else:
+        return 1
+    return 1 + sum(map(_parts, children))

@@ -13,6 +13,9 @@ from grader.inside.tracebacks import describe
 # A row leaves in one message, as it came.
 ROW_BYTES_MAX = 2 * 1024 * 1024
 
+# The host takes no frame of more than 262,144 brackets and commas.
+_ROW_PARTS_MAX = 250_000
+
 _PROGRAM = "preprocess"
 _DEFAULT_TIMEOUT_S = 120
 # A timer of 0 would mean none.
@@ -94,7 +97,7 @@ class Preprocessor:
 
 def _row(returned: object, where: str) -> JsonObject:
     try:
-        row = plain_json(returned, bytes_max=ROW_BYTES_MAX)
+        row = plain_json(returned, bytes_max=ROW_BYTES_MAX, parts_max=_ROW_PARTS_MAX)
     except NotJsonError as error:
         raise _failed(f"{where}: the new row {error}") from None
     if not isinstance(row, dict):

@@ -8,11 +8,12 @@ from typing import Generic, TypeVar
 
 from grader.domain.outcome import Cause, Ending, Failure, Limits, failure_of
 from grader.domain.result import InvalidResult, read_error
-from grader.domain.strict_json import Json, NotStrictJson, parse
+from grader.domain.strict_json import PARTS_MAX, Json, NotStrictJson, parse
 from grader.jail.child import Child
 from grader.jail.control import JailLost
 from grader.jail.frames import FrameTooLong
 from grader.jail.jail import Jail
+from grader.jail.stalls import without_stalls
 
 Result = TypeVar("Result")
 
@@ -95,8 +96,8 @@ async def execute(jail: Jail, order: Order, converse: Converse[Result]) -> Execu
     )
 
 
-async def receive(child: Child) -> dict[str, Json]:
-    """The child's next frame, decoded.
+async def receive(child: Child, *, parts_max: int = PARTS_MAX) -> dict[str, Json]:
+    """The child's next frame, decoded; one of more than `parts_max` brackets and commas is none.
 
     Raises:
         HungUp: there is none.
@@ -106,7 +107,7 @@ async def receive(child: Child) -> dict[str, Json]:
     raw = await child.stream.receive()
     if raw is None:
         raise HungUp
-    frame = parse(raw)
+    frame = parse(raw, parts_max=parts_max)
     if not isinstance(frame, dict):
         raise InvalidResult("a frame is not an object")
     if "error" in frame:
@@ -125,7 +126,7 @@ class _Said(Generic[Result]):
 
 async def _talk(child: Child, limits: Limits, converse: Converse[Result]) -> _Said[Result]:
     try:
-        async with asyncio.timeout(limits.wall_s) as clock:
+        async with asyncio.timeout(limits.wall_s) as clock, without_stalls(clock):
             return _Said(result=await converse(child, clock))
     except Reported as report:
         return _Said(failure=report.failure)

@@ -16,7 +16,7 @@ from grader.domain.model_calls import (
 )
 from grader.domain.outcome import Cause
 from grader.domain.result import InvalidResult
-from grader.domain.strict_json import Json, encode
+from grader.domain.strict_json import PARTS_MAX, STREAM_PARTS_MAX, Json, encode
 from grader.jail.child import Child
 from grader.jail.execution import Clock, receive
 from grader.jail.slots import HeldSlot
@@ -77,6 +77,7 @@ class Conversation:
         self._pieces = pieces or {}
         self._line_s = line_s
         self._emitted = emitted
+        self._parts_max = PARTS_MAX if emitted is None else STREAM_PARTS_MAX
         self._tasks: asyncio.TaskGroup | None = None
         self._calls: set[asyncio.Task[None]] = set()
         self._calls_made = 0
@@ -106,11 +107,12 @@ class Conversation:
 
     async def _listen(self) -> Json:
         while True:
-            frame = await receive(self._child)
+            frame = await receive(self._child, parts_max=self._parts_max)
             if "result" in frame:
                 return frame["result"]
             if "emit" in frame and self._emitted is not None:
                 await self._pass_on(frame["emit"], self._emitted)
+                await asyncio.sleep(0)  # a flood of small frames must not keep others waiting
             else:
                 await self._answer(frame)
 

@@ -175,3 +175,19 @@ async def test_a_stream_that_does_not_begin_with_its_task_is_refused(grader: Gra
             pass
 
     assert refused.value.reason == "MESSAGE_INVALID"
+
+
+async def test_a_whole_number_that_no_reader_takes_fails_its_sample_alone(grader: Grader) -> None:
+    source = (
+        "def grade(sample, item):\n"
+        "    n = 10 ** 400 if sample['output_text'] == 'long' else 2 ** 63\n"
+        "    return {'score': 1.0, 'details': {'n': n}}\n"
+    )
+
+    outcomes = await grader.grade(
+        grade_task(source), [sample(0, output="long"), sample(1, output="short")]
+    )
+
+    assert outcomes["sample-0"].error_code == "invalid_grader_result"
+    assert "a whole number beyond 64 bits" in outcomes["sample-0"].error_message
+    assert b":9223372036854775808" in outcomes["sample-1"].judge_json

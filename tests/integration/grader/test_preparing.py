@@ -24,12 +24,12 @@ async def test_rows_become_items_in_order(grader: Grader) -> None:
 
 
 async def test_numbers_keep_every_digit(grader: Grader) -> None:
-    row = b'{"q":1180591620717411303424,"a":0.1}'
+    row = b'{"q":18446744073709551615,"a":0.1}'
 
     (item,) = await grader.prepare(prepare_task(), pb.RowBatch(rows_jsonl=row))
 
     assert item.row_json == row
-    assert item.prompt == "1180591620717411303424?"
+    assert item.prompt == "18446744073709551615?"
 
 
 async def test_examples_come_from_the_rows_that_are_sent_first(grader: Grader) -> None:

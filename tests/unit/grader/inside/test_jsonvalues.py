@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from grader.inside.jsonvalues import (
     DEPTH_MAX,
+    PARTS_MAX,
     NotJsonError,
     class_name,
     is_number,
@@ -24,7 +25,7 @@ from grader.inside.jsonvalues import (
 JSON = st.recursive(
     st.none()
     | st.booleans()
-    | st.integers()
+    | st.integers(min_value=-(2**63), max_value=2**64 - 1)
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(st.characters(exclude_categories=["Cs"])),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=5), inner),
@@ -66,7 +67,10 @@ def test_what_is_json_already_stays_as_it_is(value: object) -> None:
         (Point(1, 2), [1, 2]),
         (LoudText("quiet"), "quiet"),
         ({1: "a", None: "b", False: "c"}, {"1": "a", "null": "b", "false": "c"}),
-        (2**100, 2**100),
+        (2**64 - 1, 2**64 - 1),
+        (-(2**63), -(2**63)),
+        (1e300, 1e300),
+        ("1" * 30, "1" * 30),
     ],
 )
 def test_subclasses_come_out_as_their_plain_selves(value: object, expected: object) -> None:
@@ -105,6 +109,9 @@ def nested(levels: int) -> object:
         ("x" * 2_000, "has 2002 bytes"),
         ("\N{EURO SIGN}" * 400, "has 1202 bytes"),
         pytest.param(10**5_000, "digits", id="huge"),
+        pytest.param({"x": [10**400]}, "has a whole number beyond 64 bits", id="long"),
+        (2**64, "beyond 64 bits"),
+        ([-(2**63) - 1], "beyond 64 bits"),
     ],
 )
 def test_what_cannot_be_stored_is_named(value: object, message: str) -> None:
@@ -120,6 +127,18 @@ def test_many_lists_side_by_side_are_not_deep() -> None:
     wide = [[1] for _ in range(500)]
 
     assert plain_json(wide, bytes_max=10_000) == wide
+
+
+@pytest.mark.parametrize(
+    "value", [[0] * (PARTS_MAX + 1), [{}] * PARTS_MAX, {"a": [[0]] * PARTS_MAX}]
+)
+def test_more_values_than_the_host_would_read_are_refused(value: object) -> None:
+    with pytest.raises(NotJsonError, match="has more than 40000 values"):
+        plain_json(value, bytes_max=1_000_000)
+
+
+def test_commas_in_texts_are_no_values() -> None:
+    assert plain_json("[," * PARTS_MAX, bytes_max=1_000_000) == "[," * PARTS_MAX
 
 
 def test_an_object_that_pretends_to_be_a_number_is_none() -> None:

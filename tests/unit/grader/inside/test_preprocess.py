@@ -70,6 +70,12 @@ def test_an_async_preprocessor_works() -> None:
         ("def transform(row): return {'a': '\\ud800'}", "row", "not valid Unicode"),
         ("def transform(row): return {'a': 'x' * 2 ** 22}", "row", "bytes as JSON"),
         (
+            "def transform(row): return {'n': 10 ** 400}",
+            "row",
+            "row 0: the new row has a whole number beyond 64 bits",
+        ),
+        ("def transform(row): return {'n': [0] * 250_000}", "row", "more than 250000 values"),
+        (
             "def transform(row): return {'a': 1 // (row['n'] - 2)}",
             "row",
             "by zero (line 1)",
