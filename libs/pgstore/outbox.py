@@ -42,7 +42,7 @@ ALTER TABLE outbox ADD COLUMN attempts integer NOT NULL DEFAULT 0, ADD COLUMN fa
 
 BATCH_MAX = 100
 BATCH_BYTES_MAX = 4 * 1024 * 1024  # of payloads in memory at once; a larger one goes alone
-DEFERRED_MAX = 1000
+DEFERRED_MAX = 300  # so many failing messages mean that the receiver is away
 POLL_S = 1.0  # a notification is lost when the listening connection breaks
 PUBLISH_TIMEOUT_S = 10.0  # the batch's rows are locked meanwhile
 RETRY_MIN_S = 0.2
@@ -157,16 +157,16 @@ class OutboxRelay:
                 await asyncio.sleep(self._store_retry_s)
 
     async def _publish_all(self) -> None:
-        progress = True
-        while progress:
+        more = True
+        while more:
             self._wake.clear()
             now = time.monotonic()
             resting = [key for key, deferral in self._deferred.items() if deferral.due > now]
-            if len(resting) >= DEFERRED_MAX:  # the receiver is away: no use in trying them all
+            if len(resting) >= DEFERRED_MAX:
                 return
             batch = await self._publish_batch(resting)
             self._note(batch, resting)
-            progress = batch.more and bool(batch.published or batch.refused)
+            more = batch.more
 
     async def _publish_batch(self, resting: Sequence[UUID]) -> "_Batch":
         async with self._database.connection() as connection, connection.transaction():

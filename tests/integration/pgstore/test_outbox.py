@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from pgstore import outbox
 from pgstore.database import Database
-from pgstore.outbox import OutboxMessage, OutboxRelay
+from pgstore.outbox import MessageRefused, OutboxMessage, OutboxRelay
 
 PATIENCE_S = 20
 
@@ -238,3 +238,106 @@ async def test_a_lost_listening_connection_is_made_anew(
             )
         await write(database, 1, first=1)
         await receiver.until(messages=2)
+
+
+async def parked(database: Database) -> list[tuple[str, int]]:
+    statement = "SELECT subject, attempts FROM outbox WHERE failed_at IS NOT NULL"
+    async with database.connection() as connection:
+        return [tuple(row) for row in await connection.fetch(statement)]
+
+
+async def test_a_refused_message_is_parked_and_complained_about_once(
+    database: Database, receiver: Receiver
+) -> None:
+    await write(database, 3)
+    refused: list[str] = []
+
+    async def publish(message: OutboxMessage) -> None:
+        if message.subject == "subject.1":
+            refused.append(message.id)
+            raise MessageRefused("too large")
+        await receiver.publish(message)
+
+    with capture_logs() as logs:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(OutboxRelay(database, publish).run())
+            await receiver.until(messages=2)
+            await write(database, 1, first=3)
+            await receiver.until(messages=3)
+            running.cancel()
+
+    assert await parked(database) == [("subject.1", 1)]
+    assert [(line["event"], line["id"]) for line in logs] == [("outbox_message_parked", refused[0])]
+
+
+async def test_a_message_that_fails_delays_no_message_written_later(
+    database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whatever waits for the failing one's next turn waits for longer than the test.
+    monkeypatch.setattr("pgstore.outbox.RETRY_MIN_S", 3600)
+    monkeypatch.setattr("pgstore.outbox.RETRY_MAX_S", 3600)
+    failed = asyncio.Event()
+    await write(database, 1)
+
+    async def publish(message: OutboxMessage) -> None:
+        if message.subject == "subject.0":
+            failed.set()
+            raise ConnectionError
+        await receiver.publish(message)
+
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(OutboxRelay(database, publish).run())
+        await failed.wait()
+        for number in range(1, 4):
+            await write(database, 1, first=number)
+            await receiver.until(messages=number)
+        running.cancel()
+
+
+async def test_a_batch_is_bounded_by_bytes_and_one_larger_message_goes_alone(
+    database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgstore.outbox.BATCH_BYTES_MAX", 1000)
+    sizes = [400, 400, 400, 5000, 600, 400, 1]
+    async with database.transaction() as session:
+        for size in sizes:
+            await outbox.add(session, "subject", b"x" * size)
+    at_once, most = 0, 0
+
+    async def publish(message: OutboxMessage) -> None:
+        nonlocal at_once, most
+        at_once += len(message.payload)
+        most = max(most, at_once if len(message.payload) < 5000 else 0)
+        await asyncio.sleep(0)
+        at_once -= len(message.payload)
+        await receiver.publish(message)
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(OutboxRelay(database, publish).run())
+        await receiver.until(messages=len(sizes))
+        running.cancel()
+
+    assert [len(message.payload) for message in receiver.messages] == sizes
+    assert most <= 1000
+
+
+async def test_a_receiver_that_refuses_all_of_very_many_is_not_asked_for_each(
+    database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pgstore.outbox.DEFERRED_MAX", 100)
+    monkeypatch.setattr("pgstore.outbox.RETRY_MAX_S", 0.2)
+    receiver.away = True
+    await write(database, 500)
+
+    async with relaying(database, receiver):
+        await receiver.until(refusals=300)
+        assert len(await _attempted(database)) <= 200
+        receiver.away = False
+        await receiver.until(messages=500)
+        await until_empty(database)
+
+
+async def _attempted(database: Database) -> list[str]:
+    async with database.connection() as connection:
+        rows = await connection.fetch("SELECT subject FROM outbox WHERE attempts > 0")
+    return [row["subject"] for row in rows]

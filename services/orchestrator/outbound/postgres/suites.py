@@ -182,7 +182,7 @@ async def _some(
     """Return the entries of a page, none behind its end read, and whether more follow."""
     # One more than asked for tells whether more follow.
     of_keys = wanted.with_only_columns(key, size).limit(page.size + 1)
-    places = (await session.execute(of_keys)).all()
+    places = (await (await session.connection()).execute(of_keys)).all()
     length = page_length([place[1] for place in places], entries_max=page.size)
     keys = [place[0] for place in places[:length]]
     rows = (await session.exec(wanted.where(key.in_(keys)))).all()

@@ -1,3 +1,5 @@
+import asyncio
+
 import orjson
 import pytest
 
@@ -123,3 +125,62 @@ async def test_a_preparation_that_was_taken_over_writes_nothing(postgres_dsn: st
                 await attempt
         assert set(await stores.leases.renew([old, new])) == {new}
         assert await stores.leases.renew([Lease(run_id="none", shard_no=None, epoch=1)]) == {}
+
+
+async def test_a_late_renewal_does_not_take_back_what_was_released(postgres_dsn: str) -> None:
+    async with opened(postgres_dsn) as stores:
+        step = (await stores.take_step(await stores.add_run(), RunStep.PREPARE)).lease
+        run_id = await stores.add_prepared_run()
+        job = await stores.shards.take(run_id, 0)
+        assert job is not None
+        for lease in (step, job.shard.lease):
+            await stores.leases.release(lease, mishap=False)
+
+        assert await stores.leases.renew([step, job.shard.lease]) == {}
+        assert await stores.steps.take(step.run_id, RunStep.PREPARE) is not None
+        assert await stores.shards.take(run_id, 0) is not None
+
+
+async def test_what_was_released_after_the_sweep_stays_released(postgres_dsn: str) -> None:
+    async with opened(postgres_dsn) as stores:
+        run_id = await stores.add_prepared_run()
+        job = await stores.shards.take(run_id, 0)
+        assert job is not None
+        await stores.execute(f"UPDATE shards SET lease_until = {LONG_AGO} WHERE shard_no = 0")  # noqa: S608
+        assert await stores.leases.sweep() == 1
+        assert await stores.leases.release(job.shard.lease, mishap=True) == 1
+
+        assert await stores.leases.renew([job.shard.lease]) == {}
+        assert await stores.shards.take(run_id, 0) is not None
+
+
+async def test_a_step_whose_worker_is_gone_is_sent_once_and_can_be_kept_by_a_slow_worker(
+    postgres_dsn: str,
+) -> None:
+    async with opened(postgres_dsn) as stores:
+        run_id = await stores.add_run()
+        lease = (await stores.take_step(run_id, RunStep.PREPARE)).lease
+        await stores.execute(f"UPDATE runs SET lease_until = {LONG_AGO}")  # noqa: S608
+
+        assert [await stores.leases.sweep() for _ in range(2)] == [1, 0]
+        assert lease in await stores.leases.renew([lease])
+        await stores.execute(f"UPDATE runs SET dispatched_at = {LONG_AGO}")  # noqa: S608
+        assert await stores.leases.sweep() == 0
+        assert await stores.steps.take(run_id, RunStep.PREPARE) is None
+
+
+async def test_nobody_takes_over_while_a_lease_is_held_for_a_block(postgres_dsn: str) -> None:
+    async with opened(postgres_dsn) as stores:
+        run_id = await stores.add_run()
+        old = (await stores.take_step(run_id, RunStep.PREPARE)).lease
+        await stores.execute(f"UPDATE runs SET lease_until = {LONG_AGO}")  # noqa: S608
+
+        async with asyncio.TaskGroup() as tasks, stores.results.holding(old):
+            taking = tasks.create_task(stores.steps.take(run_id, RunStep.PREPARE))
+            await asyncio.wait([taking], timeout=0.2)
+            assert not taking.done()
+
+        assert taking.result() is not None
+        with pytest.raises(LeaseLost):
+            async with stores.results.holding(old):
+                pass

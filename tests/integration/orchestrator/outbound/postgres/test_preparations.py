@@ -48,3 +48,21 @@ async def test_samples_that_failed_in_prepare_count_from_the_start(postgres_dsn:
         assert (counts.total, counts.completed, counts.failed) == (6, 0, 2)
         rows = await stores.query("SELECT from_index, failed FROM shards ORDER BY shard_no")
         assert [tuple(row) for row in rows] == [(0, 0), (0, 0), (1, 1), (1, 1)]
+
+
+async def test_many_shards_with_failed_samples_are_counted_without_statistics(
+    postgres_dsn: str,
+) -> None:
+    count = 2000
+    async with opened(postgres_dsn) as stores:
+        lease = (await stores.take_step(await stores.add_run(), RunStep.PREPARE)).lease
+        await stores.steps.start(lease)
+        items = [item(index, error="template_error") for index in range(count)]
+        await stores.preparations.add_items(lease, 0, items)
+        await stores.preparations.complete_task(lease, prepared(count, aggregate=True))
+        size = TaskSize(task_ord=0, item_count=count, aggregate=True)
+
+        await stores.preparations.complete(lease, plan_shards([size], 1, samples_max=1))
+
+        rows = await stores.query("SELECT kind, failed, count(*) FROM shards GROUP BY 1, 2")
+        assert {tuple(row) for row in rows} == {("generate", 1, count), ("aggregate", 0, 1)}
