@@ -31,6 +31,11 @@ class FileIdTaken(ServiceError):
     reason = "FILE_ID_TAKEN"
 
 
+class FileTooLarge(ServiceError):
+    kind = Kind.INVALID_ARGUMENT
+    reason = "FILE_TOO_LARGE"
+
+
 class FakeImporter(FileServiceServicer, ImportServiceServicer):
     """Files by team; a dataset is a JSONL file."""
 
@@ -39,6 +44,7 @@ class FakeImporter(FileServiceServicer, ImportServiceServicer):
         self.files: dict[tuple[str, str], tuple[file_pb2.File, bytes]] = {}
         self.resolved = 0
         self.uploads = 0
+        self.too_large = False
         self.may_store = asyncio.Event()
         self.may_store.set()
 
@@ -69,6 +75,8 @@ class FakeImporter(FileServiceServicer, ImportServiceServicer):
                 whole = request.end.size_bytes == len(content)
         assert whole
         await self.may_store.wait()
+        if self.too_large:
+            raise FileTooLarge("the file is too large")
         self.uploads += 1
         known = self.files.get((team, header.file_id))
         if known is not None and known[1] != content:

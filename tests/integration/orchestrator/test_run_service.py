@@ -29,8 +29,9 @@ async def serving(world: World) -> AsyncIterator[Any]:
 
 
 def new_run(suite_id: str, **fields: Any) -> pb.CreateRunRequest:
-    given = {"models": ["model-a"], "run_token": "token", **fields}
-    return pb.CreateRunRequest(run_id=f"eval_run_{uuid4().hex}", suite_id=suite_id, **given)
+    run_id = f"eval_run_{uuid4().hex}"
+    given = {"run_id": run_id, "models": ["model-a"], "run_token": "token", **fields}
+    return pb.CreateRunRequest(suite_id=suite_id, **given)
 
 
 async def test_a_run_answers_queued_with_its_defaults(world: World) -> None:
@@ -90,6 +91,7 @@ async def test_the_servers_ceiling_lowers_a_wish_silently(world: World) -> None:
 @pytest.mark.parametrize(
     ("fields", "reason", "param"),
     [
+        ({"run_id": "mine"}, "INVALID_RUN_ID", "run_id"),
         ({"models": []}, "EMPTY_MODELS", "models"),
         ({"models": ["a", "a"]}, "DUPLICATE_MODELS", "models"),
         ({"models": [str(n) for n in range(21)]}, "TOO_MANY_MODELS", "models"),

@@ -1,5 +1,6 @@
 """Runs through all of the orchestrator, with a model and a grader that do what a test wants."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -327,15 +328,92 @@ async def test_a_dataset_that_cannot_be_used_fails_the_run(
     assert (run.state, run.error.code) == (run_pb2.RUN_STATE_FAILED, code)
 
 
-async def test_a_grader_file_that_is_no_grader_fails_the_run(world: World) -> None:
-    world.importer.add("file_grader", b"x = 1", name="grader.py")
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"x = 1", "grader_invalid"),
+        (b"\xff", "grader_invalid"),
+        (b"#" * (1024 * 1024 + 1), "grader_invalid"),
+        (None, "file_not_found"),
+    ],
+)
+async def test_a_grader_file_that_cannot_be_run_fails_the_run(
+    world: World, content: bytes | None, code: str
+) -> None:
+    world.importer.add("file_grader", GRADER.encode(), name="grader.py")
     grader = {"type": "python", "file_id": "file_grader"}
     async with world.neighbours(), world.orchestrator():
         suite_id = await world.create_suite(task(world.rows(1), grader=grader))
+        if content is None:
+            del world.importer.files["team", "file_grader"]
+        else:
+            world.importer.add("file_grader", content, name="grader.py")
         run = await world.ended(await world.create_run(suite_id))
 
-    assert (run.state, run.error.code) == (run_pb2.RUN_STATE_FAILED, "grader_invalid")
-    assert "manifest.tasks[0].grader.source" in run.error.message
+    assert (run.state, run.error.code, run.error.stage) == (
+        run_pb2.RUN_STATE_FAILED,
+        code,
+        "prepare",
+    )
+    assert world.bridge.calls.total() == 0
+
+
+async def test_a_preprocessor_in_a_file_is_inlined_for_the_jail(world: World) -> None:
+    world.importer.add("file_python", b"def transform(row): return row", name="rows.py")
+    preprocess = {"type": "python", "file_id": "file_python"}
+    async with world.neighbours(), world.orchestrator():
+        suite_id = await world.create_suite(task(world.rows(1), preprocess=preprocess))
+        run = await world.ended(await world.create_run(suite_id))
+
+    assert run.state == COMPLETED
+    (order,) = world.grader.prepared
+    assert json.loads(order.task_json)["preprocess"]["source"].startswith("def transform")
+
+
+async def test_a_row_too_large_to_travel_fails_the_run(world: World) -> None:
+    file_id = world.importer.add_rows("file_rows", [{"question": "x" * 7_000_000}])
+    async with world.neighbours(), world.orchestrator():
+        run = await world.ended(await world.create_run(await world.create_suite(task(file_id))))
+
+    assert (run.state, run.error.code) == (run_pb2.RUN_STATE_FAILED, "dataset_error")
+    assert "row 1 of task task" in run.error.message
+
+
+async def test_artifacts_that_are_too_large_fail_the_run(world: World) -> None:
+    world.importer.too_large = True
+    async with world.neighbours(), world.orchestrator():
+        run = await world.ended(
+            await world.create_run(await world.create_suite(task(world.rows(1))))
+        )
+
+    assert (run.state, run.error.code, run.error.stage) == (
+        run_pb2.RUN_STATE_FAILED,
+        "artifact_too_large",
+        "finalize",
+    )
+    assert (run.request_counts.completed, len(run.artifact_file_ids)) == (1, 0)
+
+
+async def test_a_work_message_that_comes_again_later_changes_nothing(world: World) -> None:
+    async with world.neighbours(), world.orchestrator():
+        run_id = await world.create_run(await world.create_suite(task(world.rows(1))))
+        await world.ended(run_id)
+        connection = await nats.connect(world.nats_url)
+        try:
+            jetstream = connection.jetstream()
+            run_body = json.dumps({"run_id": run_id}).encode()
+            shard_body = json.dumps({"run_id": run_id, "shard_no": 0}).encode()
+            await jetstream.publish("proctor.work.run.prepare", run_body)
+            await jetstream.publish("proctor.work.run.finalize", run_body)
+            await jetstream.publish("proctor.work.shard", shard_body)
+            async with asyncio.timeout(10):
+                while (await jetstream.stream_info("WORK")).state.messages:
+                    await asyncio.sleep(0.02)
+        finally:
+            await connection.close()
+
+        assert (await world.get_run(run_id)).state == COMPLETED
+        assert world.bridge.calls.total() == 1
 
 
 async def test_each_fact_of_a_run_is_announced_once_as_a_cloud_event(world: World) -> None:
