@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from typing import NoReturn, TypeAlias
 
@@ -13,9 +12,6 @@ DEPTH_MAX = 64
 PARTS_MAX = 50_000
 # As many as a frame of streamed values has bytes, so that no honest group of them is refused.
 STREAM_PARTS_MAX = 262_144
-
-# An escape, and not a backslash that is itself escaped before `u0000`.
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -47,14 +43,18 @@ def parse(raw: bytes | bytearray, *, parts_max: int = PARTS_MAX) -> Json:
         exact = False
     if not exact:
         value = _parse_slowly(raw)
-    if _NUL.search(raw):
+    # Without escaped backslashes, so that what is left of one is the escape.
+    if b"\\u0000" in raw and b"\\u0000" in raw.replace(b"\\\\", b""):
         raise NotStrictJson("it has the character U+0000, which no store takes")
     return value
 
 
 def encode(value: Json) -> bytes:
     """Compact JSON in UTF-8 of a value that `parse` gave or that is as plain."""
-    return orjson.dumps(value)
+    try:
+        return orjson.dumps(value)
+    except TypeError:  # whole numbers beyond 64 bits, which `parse` does not give
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _parse_slowly(raw: bytes | bytearray) -> Json:

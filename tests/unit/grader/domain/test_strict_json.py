@@ -83,6 +83,7 @@ def test_what_parsers_disagree_on_is_refused(raw: bytes, says: str) -> None:
         (b"18446744073709551615", 2**64 - 1),
         (b"-9223372036854775808", -(2**63)),
         (b"-1e-400", -0.0),
+        (rb'"\\u0000"', "\\u0000"),
         (b"[" * DEPTH_MAX + b"]" * DEPTH_MAX, None),
     ],
 )
