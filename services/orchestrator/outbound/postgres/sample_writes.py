@@ -14,6 +14,8 @@ class SamplesMissing(RuntimeError):
     """Results did not meet samples in the state they were for: a mistake of ours."""
 
 
+# The ANY sends every plan straight to the rows, whatever the planner believes of a table that it
+# has not looked at yet.
 _GENERATED = """
 UPDATE samples s SET
     state = u.state, response_id = u.response_id, output_text = u.output_text,
@@ -31,7 +33,8 @@ FROM unnest($4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigin
          cached_tokens, reasoning_tokens, estimated, generation_started_at, generation_ended_at,
          error_code, error_message, error_stage, error_details)
 WHERE s.run_id = $1 AND s.task_ord = $2 AND s.model_ord = $3
-  AND s.sample_index = u.sample_index AND s.state IN ('queued', 'generating')
+  AND s.sample_index = ANY($4) AND s.sample_index = u.sample_index
+  AND s.state IN ('queued', 'generating')
 RETURNING s.state
 """
 _GRADED = """
@@ -44,20 +47,23 @@ FROM unnest($4::int[], $5::text[], $6::text[], $7::jsonb[], $8::text[], $9::text
     AS u(sample_index, state, extracted_output, scores, judge, error_code, error_message,
          error_stage, error_details)
 WHERE s.run_id = $1 AND s.task_ord = $2 AND s.model_ord = $3
-  AND s.sample_index = u.sample_index AND s.state IN ('ready_to_score', 'scoring')
+  AND s.sample_index = ANY($4) AND s.sample_index = u.sample_index
+  AND s.state IN ('ready_to_score', 'scoring')
 RETURNING s.state
 """
 _GENERATING = """
 UPDATE samples s SET state = 'generating', started_at = coalesce(s.started_at, now())
 FROM unnest($4::int[]) AS u(sample_index)
 WHERE s.run_id = $1 AND s.task_ord = $2 AND s.model_ord = $3
-  AND s.sample_index = u.sample_index AND s.state = 'queued'
+  AND s.sample_index = ANY($4) AND s.sample_index = u.sample_index
+  AND s.state = 'queued'
 """
 _SCORING = """
 UPDATE samples s SET state = 'scoring'
 FROM unnest($4::int[]) AS u(sample_index)
 WHERE s.run_id = $1 AND s.task_ord = $2 AND s.model_ord = $3
-  AND s.sample_index = u.sample_index AND s.state = 'ready_to_score'
+  AND s.sample_index = ANY($4) AND s.sample_index = u.sample_index
+  AND s.state = 'ready_to_score'
 """
 _COUNT = """
 UPDATE shards SET completed = completed + $3, failed = failed + $4

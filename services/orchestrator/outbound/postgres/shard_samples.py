@@ -49,6 +49,7 @@ WITH wanted AS (
     JOIN samples s ON s.sample_index = w.sample_index
     JOIN items i ON i.run_id = $1 AND i.task_ord = $2 AND i.sample_index = w.sample_index
     WHERE s.run_id = $1 AND s.task_ord = $2 AND s.model_ord = $3
+      AND s.sample_index = ANY($4) AND i.sample_index = ANY($4)
 ), batch AS (
     SELECT *, sum(size) OVER (ORDER BY place) - size AS before FROM wanted
 )
@@ -59,6 +60,7 @@ FROM batch b
 JOIN samples s USING (sample_index)
 JOIN items i USING (run_id, task_ord, sample_index)
 WHERE s.run_id = $1 AND s.task_ord = $2 AND s.model_ord = $3
+  AND s.sample_index = ANY($4) AND i.sample_index = ANY($4)
   AND (b.before = 0 OR b.before + b.size <= $5)
 ORDER BY b.place
 """
