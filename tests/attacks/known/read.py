@@ -153,7 +153,7 @@ def attack(sample, item, ctx):
         """
 def attack(sample, item, ctx):
     import importlib, sys
-    sys.path[:0] = ["/work/main/services", "/app", "/", "..", "/usr/lib/python3/dist-packages"]
+    sys.path[:0] = ["/srv/proctor/services", "/app", "/", "..", "/usr/lib/python3/dist-packages"]
     found = []
     for name in ("grader.settings", "grader.app", "grader.jail.pool", "servicekit.tokens", "proctor", "grpc", "orjson", "pydantic"):
         try:
