@@ -1,6 +1,9 @@
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from integration.grader.conftest import (
     FakeBridge,
@@ -13,53 +16,66 @@ from proctor.sandbox.v1 import sandbox_service_pb2 as pb
 from servicekit.caller import Caller, calling_as
 
 
-async def test_a_caller_that_goes_away_leaves_no_execution_behind(grader: Grader) -> None:
+@pytest.fixture
+def jailed() -> Callable[[], set[int]]:
+    """Processes of the jails that came since the test began; other tests may keep some warm."""
+    before = jailed_processes()
+    return lambda: jailed_processes() - before
+
+
+async def test_a_caller_that_goes_away_leaves_no_execution_behind(
+    grader: Grader, jailed: Callable[[], set[int]]
+) -> None:
     source = "def grade(sample, item):\n    while True:\n        pass\n"
     call = grader.stub.Grade()
     await call.write(pb.GradeRequest(task=grade_task(source, timeout_seconds=60)))
     await call.write(pb.GradeRequest(samples=pb.GradeSampleBatch(samples=[sample(0)])))
-    while len(jailed_processes()) < 2:  # the runner and its child
+    while len(jailed()) < 2:  # the runner and its child
         await asyncio.sleep(0.01)
 
     call.cancel()
 
     async with asyncio.timeout(5):
-        while len(jailed_processes()) > 1:
+        while len(jailed()) > 1:
             await asyncio.sleep(0.01)
 
 
-async def test_teams_never_share_a_jail_and_a_team_reuses_its_own() -> None:
+async def test_teams_never_share_a_jail_and_a_team_reuses_its_own(
+    jailed: Callable[[], set[int]],
+) -> None:
     async with running_grader(FakeBridge()) as grader:
         await grader.grade(grade_task(), [sample(0)])
-        first = jailed_processes()
+        first = jailed()
         await grader.grade(grade_task(), [sample(0)])
-        again = jailed_processes()
+        again = jailed()
         with calling_as(Caller(org_id="org", team_id="other")):
             await grader.grade(grade_task(), [sample(0)])
-        both = jailed_processes()
+        both = jailed()
 
     assert first == again
     assert len(both) == len(first) + 1
-    assert jailed_processes() == set()
+    assert jailed() == set()
 
 
-async def test_teams_of_one_name_in_two_organisations_never_share_a_jail() -> None:
+async def test_teams_of_one_name_in_two_organisations_never_share_a_jail(
+    jailed: Callable[[], set[int]],
+) -> None:
     async with running_grader(FakeBridge()) as grader:
         await grader.grade(grade_task(), [sample(0)])
-        first = jailed_processes()
+        first = jailed()
         with calling_as(Caller(org_id="other", team_id="team")):
             await grader.grade(grade_task(), [sample(0)])
 
-        assert len(jailed_processes()) == len(first) + 1
+        assert len(jailed()) == len(first) + 1
 
 
-async def test_a_check_does_not_wait_for_graders_that_sleep() -> None:
+async def test_a_check_does_not_wait_for_graders_that_sleep(jailed: Callable[[], set[int]]) -> None:
     source = "import time\ndef grade(s, i):\n    time.sleep(9)\n"
     async with running_grader(FakeBridge(), cpu_slots=1) as grader:
         call = grader.stub.Grade()
         await call.write(pb.GradeRequest(task=grade_task(source)))
         await call.write(pb.GradeRequest(samples=pb.GradeSampleBatch(samples=[sample(0)])))
-        while len(jailed_processes()) < 2:  # the runner and its child
+        while len(jailed()) < 2:  # the runner and its child
             await asyncio.sleep(0.01)
 
         program = pb.Program(
@@ -71,13 +87,13 @@ async def test_a_check_does_not_wait_for_graders_that_sleep() -> None:
         call.cancel()
 
 
-async def test_idle_jails_end_by_themselves() -> None:
+async def test_idle_jails_end_by_themselves(jailed: Callable[[], set[int]]) -> None:
     async with running_grader(FakeBridge(), jail_idle_s=0.1) as grader:
         await grader.grade(grade_task(), [sample(0)])
-        assert jailed_processes()
+        assert jailed()
 
         async with asyncio.timeout(5):
-            while jailed_processes():
+            while jailed():
                 await asyncio.sleep(0.05)
 
 
