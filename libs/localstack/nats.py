@@ -62,7 +62,7 @@ class NatsServer:
         """Start the server and wait until JetStream answers.
 
         Raises:
-            StartFailed: it did not get ready; the message carries the end of its log.
+            StartError: it did not get ready; the message carries the end of its log.
         """
         self._state_dir.mkdir(parents=True, exist_ok=True)
         self._password = secret_from(self._state_dir / "nats.password")

@@ -42,6 +42,12 @@ async def until_stored(bus: Bus, count: int) -> None:
             await asyncio.sleep(0.01)
 
 
+async def until_handled(tally: Tally, payload: str) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while payload not in tally.seen:
+            await tally.until(len(tally.seen) + 1)
+
+
 async def until_lost(bus: Bus) -> None:
     """The client needs a moment to see that its server is gone."""
     async with asyncio.timeout(PATIENCE_S):
@@ -226,15 +232,14 @@ async def test_a_server_that_restarts_is_waited_for(
     assert tally.seen == ["before", "after"]
 
 
-async def test_a_message_in_flight_while_the_server_restarts_is_never_handled_twice_at_once(
+async def test_a_message_in_flight_while_the_server_restarts_is_handled_once(
     tmp_path: Path, tally: Tally
 ) -> None:
     go = asyncio.Event()
 
     async def handle(delivery: Delivery) -> None:
-        tally.add("begun")
+        tally.add(delivery.payload.decode())
         await go.wait()
-        tally.add("ended")
 
     async with running_nats(tmp_path) as server, Bus.connect(server.url, name="test") as bus:
         await bus.ensure_stream(WORK)
@@ -247,11 +252,13 @@ async def test_a_message_in_flight_while_the_server_restarts_is_never_handled_tw
             await until_lost(bus)
             async with running_nats(tmp_path, port=port), asyncio.timeout(PATIENCE_S):
                 await bus.until_connected()
+                # A server that forgot its deliveries hands "a" out again, and only then "b".
+                await publish(bus, "b")
+                await until_handled(tally, "b")
                 go.set()
                 await until_stored(bus, 0)
 
-    # An acknowledgement lost with the old server brings the message again, but only afterwards.
-    assert tally.seen == ["begun", "ended"] * (len(tally.seen) // 2)
+    assert sorted(tally.seen) == ["a", "b"]
 
 
 async def test_a_stream_that_is_missing_is_waited_for(nats_url: str, tally: Tally) -> None:
