@@ -7,13 +7,12 @@ from grader.inside.batch_results import SampleKey, read_batch
 from grader.inside.contexts import Context, ModelNotSetError
 from grader.inside.extraction import ExtractionTimeoutError, extract
 from grader.inside.jobs import AggregateEnd, CallModel, Failure, Graded, GradeJob, Outcome, Sample
-from grader.inside.loading import call_entry, entry_point, load_program
+from grader.inside.loading import GRADER, call_entry, entry_point, load_program
 from grader.inside.patterns import BadRegexError
 from grader.inside.results import InvalidResultError, Result, read_result
 from grader.inside.tracebacks import Description, describe
 from grader.inside.views import item_of, sample_of
 
-_PROGRAM = "grader"
 _GRADE, _GRADE_BATCH = "grade", "grade_batch"
 
 
@@ -76,7 +75,7 @@ class _Program:
         self._run = job["run"]
         self._ctx = Context(job["run"], job["grader"], call_model)
         self._metric_id = self._ctx.metric_id
-        module = load_program(job["source"], _PROGRAM)
+        module = load_program(job["source"], GRADER, job.get("code"))
         for name in _entry_names(job):
             entry = entry_point(module, name)
             if entry is not None:
@@ -192,7 +191,7 @@ def _verdict(error: BaseException) -> _Verdict:
 
 def _described(error: BaseException) -> Description:
     try:
-        return describe(error, f"{_PROGRAM}.py")
+        return describe(error, f"{GRADER}.py")
     except BaseException:  # noqa: BLE001 - the exception is as hostile as its author wants
         return Description("the grader raised what cannot be described")
 

@@ -61,9 +61,13 @@ class Sample(TypedDict):
 
 
 class GradeJob(TypedDict):
-    """One grading. `entry` names the function to call; else contract and execution decide."""
+    """One grading. `entry` names the function to call; else contract and execution decide.
+
+    `code` is the source compiled and marshalled, where that was done before.
+    """
 
     source: str
+    code: NotRequired[bytes | None]
     entry: NotRequired[str | None]
     grader: Grader
     extraction: NotRequired[Extraction | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+import marshal
 import sys
 import warnings
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:
     import inspect
+
+GRADER = "grader"  # the name graders are loaded by
 
 _VARARGS = 0x04  # CO_VARARGS of a code object
 
@@ -32,19 +35,20 @@ def compile_program(source: str, filename: str) -> CodeType:
         raise SyntaxError(str(error) or "the program is too complex to compile") from None
 
 
-def load_program(source: str, name: str) -> ModuleType:
+def load_program(source: str, name: str, code: bytes | None = None) -> ModuleType:
     """Run a program's module body and return the module; tracebacks show its file as `<name>.py`.
 
-    The module is registered, since dataclasses and pickle look their module up, and is not
-    `__main__`. Whatever the body raises goes on to the caller.
+    `code` is what `compile_program` made of the source, marshalled, if it is at hand. The module is
+    registered, since dataclasses and pickle look their module up, and is not `__main__`. Whatever
+    the body raises goes on to the caller.
     """
     filename = f"{name}.py"
-    code = compile_program(source, filename)
+    body: CodeType = marshal.loads(code) if code else compile_program(source, filename)  # noqa: S302 - of this very jail
     linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
     module = ModuleType(name)
     module.__file__ = filename
     sys.modules[name] = module
-    exec(code, module.__dict__)  # noqa: S102 - running it is what a jail is for
+    exec(body, module.__dict__)  # noqa: S102 - running it is what a jail is for
     return module
 
 

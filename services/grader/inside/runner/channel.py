@@ -4,8 +4,8 @@ A length, then JSON, over the child's own socket.
 """
 
 import json
+import os
 import re
-import socket
 import struct
 from _thread import LockType, allocate_lock
 from typing import Any
@@ -18,6 +18,8 @@ READ_BYTES = 65_536
 
 # An escape, and not a backslash that is itself escaped before `u0000`.
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+# Made once: `json.dumps` would make one for each value.
+_STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def encode(value: object) -> bytes:
@@ -26,7 +28,7 @@ def encode(value: object) -> bytes:
     Raises:
         ValueError, TypeError, RecursionError: the value is none.
     """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _STRICT.encode(value)
     if "\\u0000" in text:
         text = _NUL.sub(r"\1\\ufffd", text)
     return text.encode()
@@ -42,9 +44,10 @@ class Channel:
     Any thread may call `request`; answers come in any order and go to the thread that asked. One of
     the waiting threads reads for all, so a single-threaded program costs no thread. The locks are
     the plain ones of `_thread`: once `threading` is imported, every fork pays for its bookkeeping.
+    For the same reason `stream` is the descriptor of a socket, not an object around it.
     """
 
-    def __init__(self, stream: socket.socket) -> None:
+    def __init__(self, stream: int) -> None:
         self._stream = stream
         self._unread = bytearray()
         self._writing = allocate_lock()
@@ -74,8 +77,10 @@ class Channel:
 
     def send_encoded(self, payload: bytes) -> None:
         """Write one frame that is JSON already."""
+        unsent = memoryview(LENGTH.pack(len(payload)) + payload)
         with self._writing:
-            self._stream.sendall(LENGTH.pack(len(payload)) + payload)
+            while unsent:
+                unsent = unsent[os.write(self._stream, unsent) :]
 
     def request(self, method: str, body: object) -> tuple[Frame, bytes]:
         """Ask the host and wait: its answer, and the raw bytes that followed it (empty for none).
@@ -125,7 +130,7 @@ class Channel:
     def _take(self, count: int) -> bytes:
         unread = self._unread
         while len(unread) < count:
-            chunk = self._stream.recv(max(READ_BYTES, count - len(unread)))
+            chunk = os.read(self._stream, max(READ_BYTES, count - len(unread)))
             if not chunk:
                 raise ChannelClosed
             unread += chunk

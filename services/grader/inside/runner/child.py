@@ -4,7 +4,6 @@ import gc
 import os
 import resource
 import signal
-import socket
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -39,14 +38,10 @@ def run(
         os.dup2(err, 2)
         os.close(out)
         os.close(err)
-        _limit(limits)
-        child_filter.install(os.getpid())
+        confine(limits, child_filter)
         gc.freeze()  # else the first collection would walk, and so copy, all that the fork shares
         gc.enable()
-        # Family and kind are named so that Python need not ask the kernel for them.
-        _converse(
-            program, job, Channel(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, stream))
-        )
+        _converse(program, job, Channel(stream))
     finally:
         os._exit(0)
 
@@ -66,7 +61,8 @@ def emit(channel: Channel, values: Iterable[object]) -> None:
         channel.send_encoded(b'{"emit":[%b]}' % b",".join(group))
 
 
-def _limit(limits: dict[str, int]) -> None:
+def confine(limits: dict[str, int], child_filter: ChildFilter) -> None:
+    """Put limits and the filter on this process, for ever."""
     # The CPU limit only catches what the host's clock cannot: threads that burn more than one core.
     cpu_s = limits["cpu_s"]
     for which, soft, hard in (
@@ -80,6 +76,7 @@ def _limit(limits: dict[str, int]) -> None:
     # The interpreter ignores SIGXFSZ, so a write past the limit is an OSError that the program
     # sees.
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)
+    child_filter.install(os.getpid())
 
 
 def _converse(program: Program, job: Frame, channel: Channel) -> None:

@@ -20,8 +20,10 @@ import time
 import traceback
 from typing import NoReturn
 
+from grader.inside.loading import GRADER
 from grader.inside.runner import child, filters
 from grader.inside.runner.channel import Frame, encode
+from grader.inside.runner.compiling import compiled
 from grader.inside.runner.programs import programs
 
 CONTROL_FD = 10  # above the three standard ones, so that a child's dup2 cannot hit it
@@ -86,6 +88,8 @@ class Runner:
             self._program = json.loads(program.read())
         for name in PREIMPORTED.intersection(self._program.get("imports", ())):
             importlib.import_module(name)
+        if source := self._program.get("source"):
+            self._program["code"] = compiled(source, f"{GRADER}.py", self._child_filter)
         gc.collect()
         gc.freeze()  # no child's collector looks at what is here now, so its pages stay shared
         self._answer({"op": "loaded"})

@@ -13,7 +13,7 @@ from grader.inside.runner.channel import Channel, ChannelClosed, Frame
 def ends() -> Iterator[tuple[Channel, socket.socket]]:
     inside, host = socket.socketpair()
     with inside, host:
-        yield Channel(inside), host
+        yield Channel(inside.fileno()), host
 
 
 def send(host: socket.socket, *frames: bytes) -> None:
