@@ -72,7 +72,8 @@ class Room:
 
         batches = _batches(rows)
         if aggregate:
-            self.metrics = await self.together(task, batches, call_model or no_models, put)
+            together = await self.together(task, batches, call_model or no_models, put)
+            self.metrics = together.metrics
         else:
             await self.each(task, batches, call_model or no_models, put)
         return [results[f"sample-{index}"] for index in range(len(rows))]

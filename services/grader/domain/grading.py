@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import orjson
 
 from grader.domain.model_calls import ModelAccess
-from grader.domain.outcome import Limits
+from grader.domain.outcome import Ending, Limits
 from grader.domain.result import Graded
 from grader.domain.strict_json import Json, NotStrictJson, encode, parse
 from servicekit.errors import Kind, ServiceError
@@ -90,12 +90,34 @@ class GradeSample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Footprint:
+    """What an execution used, and the beginnings of what it printed.
+
+    `ending` is None when the jail was lost.
+    """
+
+    run_time_s: float
+    ending: Ending | None = None
+    stdout: str = ""
+    stderr: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SampleResult:
-    """What came of one sample."""
+    """What came of one sample; `footprint` only where it had an execution of its own."""
 
     sample_id: str
     graded: Graded
     run_time_s: float
+    footprint: Footprint | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TogetherResult:
+    """What came of an execution over many samples, besides their results; no metrics are none."""
+
+    metrics: Mapping[str, int | float]
+    footprint: Footprint
 
 
 def digest(program: bytes) -> str:

@@ -15,11 +15,11 @@ from grader.inbound.translation import (
     checked_response,
     grade_task_of,
     item_message,
-    metrics_response,
     outcome_message,
     prepare_task_of,
     program_of,
     sample_of,
+    together_response,
 )
 from grader.usecases.check_program import CheckProgram
 from grader.usecases.grade_each import GradeEach
@@ -96,6 +96,7 @@ class SandboxRpc(SandboxServiceServicer):
             raise MessageInvalid("the first message of a grading must be its task")
         task = grade_task_of(first.task, _team())
         batches = _samples(request_iterator)
+        include_output = first.task.include_output
 
         async def send(outcomes: Sequence[wire.SampleOutcome]) -> None:
             await context.write(wire.GradeResponse(outcomes=outcomes))
@@ -103,15 +104,14 @@ class SandboxRpc(SandboxServiceServicer):
         async with self._open_models(task.run_token) as call_model, _grouped(send) as groups:
 
             async def put(result: SampleResult) -> None:
-                await groups.put(outcome_message(result))
+                await groups.put(outcome_message(result, include_output=include_output))
 
             if not task.aggregate:
                 await self._grade_each(task, batches, call_model, put)
                 return
-            metrics = await self._grade_together(task, batches, call_model, put)
+            together = await self._grade_together(task, batches, call_model, put)
             await groups.flush()
-            if metrics:
-                await context.write(metrics_response(metrics))
+            await context.write(together_response(together, include_output=include_output))
 
 
 def _team() -> str:

@@ -1,16 +1,17 @@
 """Messages of the sandbox service into values of the domain, and back; no decisions."""
 
 import math
-from collections.abc import Mapping
 
 import orjson
 from google.protobuf.duration_pb2 import Duration
 
 from grader.domain.checking import Program, ProgramKind, Verdict
 from grader.domain.grading import (
+    Footprint,
     GradeSample,
     GradeTask,
     SampleResult,
+    TogetherResult,
     digest,
     grader_program,
     model_access,
@@ -141,11 +142,11 @@ def sample_of(message: wire.GradeSample) -> GradeSample:
     )
 
 
-def outcome_message(result: SampleResult) -> wire.SampleOutcome:
-    """What came of one sample."""
+def outcome_message(result: SampleResult, *, include_output: bool = False) -> wire.SampleOutcome:
+    """What came of one sample; with what its own execution printed only if that is wanted."""
     graded = result.graded
     failure = graded.failure
-    return wire.SampleOutcome(
+    message = wire.SampleOutcome(
         sample_id=result.sample_id,
         outcome=_OUTCOMES[graded.outcome],
         extracted_output=graded.extracted_output,
@@ -157,11 +158,35 @@ def outcome_message(result: SampleResult) -> wire.SampleOutcome:
         traceback=graded.traceback,
         run_time=_duration(result.run_time_s),
     )
+    if result.footprint is not None:
+        _add_footprint(message, result.footprint, include_output=include_output)
+    return message
 
 
-def metrics_response(metrics: Mapping[str, int | float]) -> wire.GradeResponse:
-    """The metrics of an aggregate execution."""
-    return wire.GradeResponse(aggregate=wire.AggregateMetrics(metrics_json=encode(dict(metrics))))
+def together_response(
+    result: TogetherResult, *, include_output: bool = False
+) -> wire.GradeResponse:
+    """The end of an aggregate grading: its metrics, if it has any, and what it used."""
+    run_time = _duration(result.footprint.run_time_s)
+    execution = wire.AggregateExecution(run_time=run_time)
+    _add_footprint(execution, result.footprint, include_output=include_output)
+    response = wire.GradeResponse(execution=execution)
+    if result.metrics:
+        response.aggregate.metrics_json = encode(dict(result.metrics))
+    return response
+
+
+def _add_footprint(
+    message: wire.SampleOutcome | wire.AggregateExecution,
+    footprint: Footprint,
+    *,
+    include_output: bool,
+) -> None:
+    if footprint.ending is not None:
+        message.cpu_time.CopyFrom(_duration(footprint.ending.cpu_s))
+        message.peak_memory_bytes = footprint.ending.rss_bytes
+    if include_output:
+        message.stdout, message.stderr = footprint.stdout, footprint.stderr
 
 
 def _usage_of(tokens: TokenUsage) -> dict[str, int]:

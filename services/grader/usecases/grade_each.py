@@ -5,12 +5,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from grader.domain.grading import GradeSample, GradeTask, SampleResult
+from grader.domain.grading import Footprint, GradeSample, GradeTask, SampleResult
 from grader.domain.model_calls import CallModel
 from grader.domain.outcome import Outcome
 from grader.domain.result import Graded, failed, read_graded
 from grader.jail.child import Child
-from grader.jail.execution import Clock, Executed, Order, execute
+from grader.jail.execution import Clock, Executed, Order, Result, execute
 from grader.jail.pool import JailKey, Pool
 from grader.jail.slots import CpuSlots
 from grader.usecases.conversations import Conversation, Models
@@ -85,7 +85,10 @@ class GradeEach:
         if graded.outcome is not Outcome.SCORED:
             _log.info("sample_not_scored", sample_id=sample.sample_id, outcome=graded.outcome)
         return SampleResult(
-            sample_id=sample.sample_id, graded=graded, run_time_s=executed.run_time_s
+            sample_id=sample.sample_id,
+            graded=graded,
+            run_time_s=executed.run_time_s,
+            footprint=footprint(executed),
         )
 
 
@@ -101,6 +104,16 @@ def as_graded(executed: Executed[Graded]) -> Graded:
         assert executed.failure is not None  # noqa: S101 - an execution without a result has failed
         graded = failed(executed.failure)
     return graded.with_output(executed.stdout, executed.stderr)
+
+
+def footprint(executed: Executed[Result]) -> Footprint:
+    """What an execution used and printed."""
+    return Footprint(
+        run_time_s=executed.run_time_s,
+        ending=executed.ending,
+        stdout=executed.stdout,
+        stderr=executed.stderr,
+    )
 
 
 class _Samples:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from grader.domain.grading import GradeTask, SampleResult
+from grader.domain.grading import GradeTask, SampleResult, TogetherResult
 from grader.domain.model_calls import CallModel
 from grader.domain.outcome import Failure, Outcome
 from grader.domain.result import (
@@ -20,7 +20,13 @@ from grader.jail.execution import Clock, Executed, Order, execute
 from grader.jail.pool import Pool
 from grader.jail.slots import CpuSlots
 from grader.usecases.conversations import Conversation, Models, Piece
-from grader.usecases.grade_each import RESULT_BYTES_MAX, Batches, Put, grading_key
+from grader.usecases.grade_each import (
+    RESULT_BYTES_MAX,
+    Batches,
+    Put,
+    footprint,
+    grading_key,
+)
 
 _NO_RESULT = Failure(
     Outcome.INVALID_RESULT, "invalid_grader_result", "the grader gave no result for this sample"
@@ -37,10 +43,8 @@ class GradeTogether:
 
     async def __call__(
         self, task: GradeTask, batches: Batches, call_model: CallModel, put: Put
-    ) -> Mapping[str, int | float]:
-        """Grade all samples, `put` what came of each, and return the metrics of the whole.
-
-        Empty for none.
+    ) -> TogetherResult:
+        """Grade all samples, `put` what came of each, and return what came of the whole.
 
         Samples stream into the execution as the caller sends them. When it fails, those it has not
         answered fail with it, also the ones that come after.
@@ -74,7 +78,10 @@ class GradeTogether:
             if executed.failure and executed.failure.outcome is Outcome.SANDBOX_VIOLATION:
                 self.pool.retire(key, jail)
         await whole.finish(executed)
-        return whole.metrics if executed.failure is None else {}
+        return TogetherResult(
+            metrics=whole.metrics if executed.failure is None else {},
+            footprint=footprint(executed),
+        )
 
 
 class _Whole:

@@ -405,6 +405,7 @@ class GradeTask(_message.Message):
     RUN_TOKEN_FIELD_NUMBER: _builtins.int
     JUDGE_MODEL_FIELD_NUMBER: _builtins.int
     EMBEDDING_MODEL_FIELD_NUMBER: _builtins.int
+    INCLUDE_OUTPUT_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """Run it is done for; decides the jail together with team and program."""
     task_id: _builtins.str
@@ -425,6 +426,8 @@ class GradeTask(_message.Message):
     """What `auto` means in ctx.responses_create; absent when the run set none."""
     embedding_model: _builtins.str
     """What `auto` means in ctx.embeddings_create; absent when the run set none."""
+    include_output: _builtins.bool
+    """True: what executions printed is told also when they succeeded. What a failed one printed is always in its judge_json."""
     def __init__(
         self,
         *,
@@ -438,10 +441,11 @@ class GradeTask(_message.Message):
         run_token: _builtins.str = ...,
         judge_model: _builtins.str | None = ...,
         embedding_model: _builtins.str | None = ...,
+        include_output: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_embedding_model", b"_embedding_model", "_judge_model", b"_judge_model", "embedding_model", b"embedding_model", "judge_model", b"judge_model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_embedding_model", b"_embedding_model", "_judge_model", b"_judge_model", "aggregate", b"aggregate", "concurrency", b"concurrency", "embedding_model", b"embedding_model", "extraction_json", b"extraction_json", "grader_json", b"grader_json", "judge_model", b"judge_model", "model", b"model", "run_id", b"run_id", "run_token", b"run_token", "task_id", b"task_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_embedding_model", b"_embedding_model", "_judge_model", b"_judge_model", "aggregate", b"aggregate", "concurrency", b"concurrency", "embedding_model", b"embedding_model", "extraction_json", b"extraction_json", "grader_json", b"grader_json", "include_output", b"include_output", "judge_model", b"judge_model", "model", b"model", "run_id", b"run_id", "run_token", b"run_token", "task_id", b"task_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__embedding_model: _TypeAlias = _typing.Literal["embedding_model"]  # noqa: Y015
     _WhichOneofArgType__embedding_model: _TypeAlias = _typing.Literal["_embedding_model", b"_embedding_model"]  # noqa: Y015
@@ -593,6 +597,10 @@ class SampleOutcome(_message.Message):
     ERROR_STAGE_FIELD_NUMBER: _builtins.int
     TRACEBACK_FIELD_NUMBER: _builtins.int
     RUN_TIME_FIELD_NUMBER: _builtins.int
+    CPU_TIME_FIELD_NUMBER: _builtins.int
+    PEAK_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    STDOUT_FIELD_NUMBER: _builtins.int
+    STDERR_FIELD_NUMBER: _builtins.int
     sample_id: _builtins.str
     """Id of the sample."""
     outcome: Global___Outcome.ValueType
@@ -611,9 +619,23 @@ class SampleOutcome(_message.Message):
     """Where it failed: `extract` or `score`; empty when scored."""
     traceback: _builtins.str
     """Last 4,000 characters of the program's traceback; empty for none."""
+    peak_memory_bytes: _builtins.int
+    """Most memory that the sample's own execution held at once, with what it shares with the jail's runner; 0 where
+    cpu_time is absent.
+    """
+    stdout: _builtins.str
+    """First 16 KiB that the sample's own execution wrote to stdout; only with include_output."""
+    stderr: _builtins.str
+    """First 16 KiB that the sample's own execution wrote to stderr; only with include_output."""
     @_builtins.property
     def run_time(self) -> _duration_pb2.Duration:
         """Wall-clock time of the execution, waiting for models included."""
+
+    @_builtins.property
+    def cpu_time(self) -> _duration_pb2.Duration:
+        """CPU time of the sample's own execution, user and system; absent when it shared one (see AggregateExecution) or the
+        jail was lost.
+        """
 
     def __init__(
         self,
@@ -628,10 +650,14 @@ class SampleOutcome(_message.Message):
         error_stage: _builtins.str = ...,
         traceback: _builtins.str = ...,
         run_time: _duration_pb2.Duration | None = ...,
+        cpu_time: _duration_pb2.Duration | None = ...,
+        peak_memory_bytes: _builtins.int = ...,
+        stdout: _builtins.str = ...,
+        stderr: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_extracted_output", b"_extracted_output", "extracted_output", b"extracted_output", "run_time", b"run_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_extracted_output", b"_extracted_output", "cpu_time", b"cpu_time", "extracted_output", b"extracted_output", "run_time", b"run_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_extracted_output", b"_extracted_output", "error_code", b"error_code", "error_message", b"error_message", "error_stage", b"error_stage", "extracted_output", b"extracted_output", "judge_json", b"judge_json", "outcome", b"outcome", "run_time", b"run_time", "sample_id", b"sample_id", "scores_json", b"scores_json", "traceback", b"traceback"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_extracted_output", b"_extracted_output", "cpu_time", b"cpu_time", "error_code", b"error_code", "error_message", b"error_message", "error_stage", b"error_stage", "extracted_output", b"extracted_output", "judge_json", b"judge_json", "outcome", b"outcome", "peak_memory_bytes", b"peak_memory_bytes", "run_time", b"run_time", "sample_id", b"sample_id", "scores_json", b"scores_json", "stderr", b"stderr", "stdout", b"stdout", "traceback", b"traceback"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__extracted_output: _TypeAlias = _typing.Literal["extracted_output"]  # noqa: Y015
     _WhichOneofArgType__extracted_output: _TypeAlias = _typing.Literal["_extracted_output", b"_extracted_output"]  # noqa: Y015
@@ -662,6 +688,48 @@ class AggregateMetrics(_message.Message):
 Global___AggregateMetrics: _TypeAlias = AggregateMetrics  # noqa: Y015
 
 @_typing.final
+class AggregateExecution(_message.Message):
+    """What the one execution of an aggregate grading used."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUN_TIME_FIELD_NUMBER: _builtins.int
+    CPU_TIME_FIELD_NUMBER: _builtins.int
+    PEAK_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    STDOUT_FIELD_NUMBER: _builtins.int
+    STDERR_FIELD_NUMBER: _builtins.int
+    peak_memory_bytes: _builtins.int
+    """Most memory held at once, with what is shared with the jail's runner; 0 where cpu_time is absent."""
+    stdout: _builtins.str
+    """First 16 KiB written to stdout; only with include_output."""
+    stderr: _builtins.str
+    """First 16 KiB written to stderr; only with include_output."""
+    @_builtins.property
+    def run_time(self) -> _duration_pb2.Duration:
+        """Wall-clock time, waiting for models included."""
+
+    @_builtins.property
+    def cpu_time(self) -> _duration_pb2.Duration:
+        """CPU time, user and system; absent when the jail was lost."""
+
+    def __init__(
+        self,
+        *,
+        run_time: _duration_pb2.Duration | None = ...,
+        cpu_time: _duration_pb2.Duration | None = ...,
+        peak_memory_bytes: _builtins.int = ...,
+        stdout: _builtins.str = ...,
+        stderr: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cpu_time", b"cpu_time", "run_time", b"run_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cpu_time", b"cpu_time", "peak_memory_bytes", b"peak_memory_bytes", "run_time", b"run_time", "stderr", b"stderr", "stdout", b"stdout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AggregateExecution: _TypeAlias = AggregateExecution  # noqa: Y015
+
+@_typing.final
 class GradeResponse(_message.Message):
     """One message of results."""
 
@@ -669,6 +737,7 @@ class GradeResponse(_message.Message):
 
     OUTCOMES_FIELD_NUMBER: _builtins.int
     AGGREGATE_FIELD_NUMBER: _builtins.int
+    EXECUTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def outcomes(self) -> _containers.RepeatedCompositeFieldContainer[Global___SampleOutcome]:
         """Outcomes of samples."""
@@ -677,15 +746,20 @@ class GradeResponse(_message.Message):
     def aggregate(self) -> Global___AggregateMetrics:
         """Present once, at the end of an aggregate execution that returned metrics."""
 
+    @_builtins.property
+    def execution(self) -> Global___AggregateExecution:
+        """Present once, at the end of an aggregate grading."""
+
     def __init__(
         self,
         *,
         outcomes: _abc.Iterable[Global___SampleOutcome] | None = ...,
         aggregate: Global___AggregateMetrics | None = ...,
+        execution: Global___AggregateExecution | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["aggregate", b"aggregate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["aggregate", b"aggregate", "execution", b"execution"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregate", b"aggregate", "outcomes", b"outcomes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["aggregate", b"aggregate", "execution", b"execution", "outcomes", b"outcomes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
