@@ -101,7 +101,7 @@ def unusable(failure: CallFailed, answer: Mapping[str, object], provider: Provid
         failure.code,
         provider.scrubber.text(failure.message),
         http_status=HTTPStatus.OK,
-        upstream_body=body_excerpt(orjson.dumps(answer), provider),
+        upstream_body=_excerpt(answer, provider),
     )
 
 
@@ -140,8 +140,18 @@ def body_excerpt(body: bytes, provider: Provider) -> str:
     """Return the beginning of an upstream's body without the key, at most 4 KiB of UTF-8."""
     try:
         # JSON may spell a key with escapes; written anew it has none.
-        text = orjson.dumps(orjson.loads(body)).decode()
+        return _excerpt(orjson.loads(body), provider)
     except orjson.JSONDecodeError:
-        text = body.decode(errors="replace")
+        return _cut(body.decode(errors="replace"), provider)
+
+
+def _excerpt(answer: object, provider: Provider) -> str:
+    try:
+        return _cut(orjson.dumps(answer).decode(), provider)
+    except TypeError:  # it nests too deep to be written, and read it may hide a key
+        return ""
+
+
+def _cut(text: str, provider: Provider) -> str:
     scrubbed = provider.scrubber.cut_text(text)[:UPSTREAM_BODY_BYTES]
     return scrubbed.encode()[:UPSTREAM_BODY_BYTES].decode(errors="ignore")

@@ -17,6 +17,7 @@ from gateway.bridge.call import (
     ModelCall,
     Progress,
     Purpose,
+    invalid_request,
 )
 from gateway.bridge.catalogue import Catalogue, Route
 from gateway.bridge.request_body import read_body
@@ -90,7 +91,7 @@ class ModelCalls:
         question = Question(
             provider=route.provider,
             path=adapter.path,
-            body=orjson.dumps(adapter.request(body, route)),
+            body=_written(adapter.request(body, route)),
             on_behalf_of=grant.on_behalf_of,
             timeout_s=call.attempt_timeout_s,
             repeats_left=call.max_retries,
@@ -101,7 +102,11 @@ class ModelCalls:
         if answer.status is AnswerStatus.FAILED and not call.include_body:
             failure = CallFailed("model_error", answer.error_message)
             raise unusable(failure, answer.body, route.provider)
-        return _scrubbed(answer, route, include_body=call.include_body)
+        try:
+            return _scrubbed(answer, route, include_body=call.include_body)
+        except TypeError as error:
+            too_deep = CallFailed("model_error", "the upstream's answer nests too deep")
+            raise unusable(too_deep, answer.body, route.provider) from error
 
     async def _first_text(self, asked: _Asked, progress: Progress, *, repeats: int) -> Answer:
         """Ask until a text is there, at most `repeats` times again."""
@@ -163,6 +168,13 @@ def _require_allowed(grant: RunGrant, call: ModelCall, model: str) -> None:
         raise CallFailed(
             "model_not_allowed", f"the run may not call model {model!r} as {call.purpose}"
         )
+
+
+def _written(body: Mapping[str, object]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        raise invalid_request("the request body nests too deep") from error
 
 
 def _scrubbed(answer: Answer, route: Route, *, include_body: bool) -> Answer:

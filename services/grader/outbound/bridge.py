@@ -27,6 +27,11 @@ _ENDPOINTS = {
     Method.RESPONSES: wire.ENDPOINT_RESPONSES,
     Method.EMBEDDINGS: wire.ENDPOINT_EMBEDDINGS,
 }
+_UNREADABLE: Mapping[str, Json] = {
+    "type": "ModelCallError",
+    "code": "model_error",
+    "message": "the model's answer cannot be read",
+}
 _TOKEN_REFUSED = "run_token_invalid"  # noqa: S105 - a failure code
 
 
@@ -81,7 +86,10 @@ class BridgeSession:
                 raise ModelsLost("the bridge refuses the run token")
         if response.HasField("failure"):
             return ModelReply(error=_error(response.failure))
-        return ModelReply(body=_body(method, response.answer))
+        try:
+            return ModelReply(body=_body(method, response.answer))
+        except (ValueError, TypeError):
+            return ModelReply(error=_UNREADABLE)
 
     def close(self) -> None:
         """Close the stream; the bridge stops whatever is still in flight."""

@@ -160,6 +160,52 @@ async def test_garbage_is_a_model_error_and_not_repeated(
     assert len(failure.upstream_body.encode()) <= 4096
 
 
+def nested(levels: int, **fields: object) -> bytes:
+    """A response that nests so deep."""
+    plain = orjson.dumps(response_object("4", **fields))
+    return b'%b,"deep":%b%b}' % (plain[:-1], b"[" * (levels - 1), b"]" * (levels - 1))
+
+
+@pytest.mark.parametrize("levels", [255, 1_000])
+@pytest.mark.parametrize("status", ["completed", "in_progress"])
+async def test_an_answer_that_nests_too_deep_to_be_passed_on_is_the_models_fault(
+    bridge: BridgeParts, upstream: HostileUpstream, status: str, levels: int
+) -> None:
+    upstream.will(sends(nested(levels, status=status)))
+
+    failure = await bridge.failure(max_retries=3, include_body=True)
+
+    assert (failure.code, failure.http_status) == ("model_error", 200)
+    assert bridge.progress.attempts == 1
+
+
+async def test_a_refusal_that_nests_too_deep_is_told_as_the_refusal_it_is(
+    bridge: BridgeParts, upstream: HostileUpstream
+) -> None:
+    upstream.will(sends(nested(300, error={"message": "no"}), status=400))
+
+    failure = await bridge.failure()
+
+    assert (failure.code, failure.upstream_body) == ("model_http_400", "")
+    assert failure.message == "provider open answered 400: no"
+
+
+async def test_the_text_of_an_answer_is_read_however_deep_the_rest_of_it_nests(
+    bridge: BridgeParts, upstream: HostileUpstream
+) -> None:
+    upstream.will(sends(nested(1_000)))
+
+    assert (await bridge.ask()).output_text == "4"
+
+
+async def test_a_request_that_nests_too_deep_is_its_callers_fault(bridge: BridgeParts) -> None:
+    body = b'{"model":"small","input":%b%b}' % (b"[" * 300, b"]" * 300)
+
+    failure = await bridge.failure(body_json=body)
+
+    assert failure.code == "invalid_request"
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("zipped", [False, True])
 async def test_an_answer_beyond_the_limit_is_not_taken(
