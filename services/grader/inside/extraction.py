@@ -27,7 +27,12 @@ def extract(
     kind = extraction["type"] if extraction else "none"
     if extraction is None or text is None or kind == "none":
         return text
+    if kind == "take_first":
+        return first_lines(text, extraction.get("lines", 1))
+    if kind == "number":
+        return first_number(text)
     try:
+        # Starting and stopping the clock costs more than what takes time in proportion to the text.
         with cpu_limit(limit_s):
             return _extracted(kind, extraction, text)
     except TimeLimitExceeded:
@@ -35,10 +40,6 @@ def extract(
 
 
 def _extracted(kind: str, extraction: Extraction, text: str) -> str | None:
-    if kind == "take_first":
-        return first_lines(text, extraction.get("lines", 1))
-    if kind == "number":
-        return first_number(text)
     if kind == "label_set":
         return first_label(
             text, extraction["labels"], case_sensitive=extraction.get("case_sensitive", False)

@@ -69,7 +69,7 @@ def parsed_json(text: str | None) -> Json:
     if text is None:
         return None
     try:
-        value: Json = json.loads(text, parse_constant=_refused)
+        value: Json = _STRICT.decode(text)
     except (ValueError, RecursionError):
         return None
     return value
@@ -128,6 +128,10 @@ def printable(text: str) -> str:
 
 def _refused(constant: str) -> Json:
     raise ValueError(f"{constant} is not JSON")
+
+
+# Made once: `json.loads` with an argument would make one for each text.
+_STRICT = json.JSONDecoder(parse_constant=_refused)
 
 
 def _is_deep(value: Json, levels_left: int) -> bool:

@@ -30,7 +30,8 @@ def prepare(
     preprocess = task.get("preprocess")
     if preprocess is not None:
         preprocessor = Preprocessor(preprocess)
-        own, examples_of = preprocessor.apply(own), preprocessor.apply(examples_of)
+        own = preprocessor.apply(own)
+        examples_of = preprocessor.apply(examples_of, called="few-shot row")
     try:
         templates = _row_templates(task)
         examples, own = with_examples(task, own, examples_of)
@@ -44,7 +45,7 @@ def prepare(
         yield _item(row, count, templates, examples)
         count += 1
     if count == 0:
-        raise PrepareError("empty_dataset", "the dataset has no rows, or none is left of them")
+        raise PrepareError("empty_dataset", "there are no rows, or none is left of them")
 
 
 def _row_templates(task: Task) -> RowTemplates:

@@ -56,13 +56,16 @@ class Preprocessor:
             raise _failed(f"the preprocessor defines no {name}")
         self._entry = entry
 
-    def apply(self, rows: Iterable[JsonObject]) -> Iterator[JsonObject]:
-        """Yield the rows that come out; for the contract `row` while the rows go in."""
+    def apply(self, rows: Iterable[JsonObject], *, called: str = "row") -> Iterator[JsonObject]:
+        """Yield the rows that come out; for the contract `row` while the rows go in.
+
+        An error names a row as `called` and its place, from 0.
+        """
         if self._takes_batch:
             yield from self._apply_batch(list(rows))
             return
         for place, row in enumerate(rows):
-            where = f"row {place}"
+            where = f"{called} {place}"
             returned = self._called(row, where)
             if returned is not None:
                 yield _row(returned, where)

@@ -63,7 +63,7 @@ class Channel:
         Raises:
             ChannelClosed: the host has hung up.
         """
-        frame: Frame = json.loads(self._receive_bytes())
+        frame: Frame = json.loads(self._receive_bytes().decode())
         return frame
 
     def send(self, frame: Frame) -> None:

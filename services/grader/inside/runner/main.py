@@ -9,7 +9,6 @@ same clean memory.
 import array
 import ctypes
 import gc
-import importlib
 import json
 import os
 import select
@@ -24,6 +23,7 @@ from grader.inside.loading import GRADER
 from grader.inside.runner import child, filters
 from grader.inside.runner.channel import Frame, encode
 from grader.inside.runner.compiling import compiled
+from grader.inside.runner.preimports import LIBRARIES, preimport
 from grader.inside.runner.programs import programs
 
 CONTROL_FD = 10  # above the three standard ones, so that a child's dup2 cannot hit it
@@ -32,13 +32,6 @@ DESCRIPTORS_MAX = 3
 REAP_POLL_S = 0.002
 # One heap for all threads of a child: glibc would reserve 64 MiB of its address space for each.
 M_ARENA_MAX = -8
-# Modules of the standard library that only define things: no threads, no files, nothing that a
-# fork would copy in a wrong state.
-PREIMPORTED = frozenset(
-    "ast asyncio base64 bisect collections copy csv dataclasses datetime decimal difflib enum"  # noqa: SIM905 - thirty lines otherwise
-    " fractions functools hashlib heapq html inspect itertools json math numbers operator random"
-    " re statistics string struct textwrap time traceback typing unicodedata uuid".split()
-)
 
 
 class Runner:
@@ -86,8 +79,7 @@ class Runner:
         """
         with open(descriptor, "rb") as program:
             self._program = json.loads(program.read())
-        for name in PREIMPORTED.intersection(self._program.get("imports", ())):
-            importlib.import_module(name)
+        preimport(self._program.get("imports", ()))
         if source := self._program.get("source"):
             self._program["code"] = compiled(source, f"{GRADER}.py", self._child_filter)
         gc.collect()
@@ -151,6 +143,7 @@ def main(flavour: str) -> NoReturn:
     ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
     filters.forbid_exec()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # what a crash leaves unread in a buffer is lost
+    sys.path.append(LIBRARIES)  # after the standard library, of which they cannot take a name
     runner = Runner(socket.socket(fileno=CONTROL_FD), flavour)
     gc.disable()
     try:

@@ -90,7 +90,7 @@ def _lines(channel: Channel, of_what: str) -> Iterator[JsonObject]:
     while not last:
         answer, raw = channel.request(of_what, None)
         last = answer["last"]
-        for line in raw.split(b"\n"):
+        for line in raw.decode().split("\n"):
             if line:
                 yield json.loads(line)
 
