@@ -187,6 +187,7 @@ def _consumers(
         steps=stores.steps,
         preparations=stores.preparations,
         inline_programs=InlinePrograms(services.files, services.sandbox),
+        files=services.files,
         datasets=services.datasets,
         sandbox=services.sandbox,
         leased=leased,

@@ -16,7 +16,7 @@ class FileNotFound(ServiceError):
     reason = "FILE_NOT_FOUND"
 
     def __init__(self, file_id: str) -> None:
-        super().__init__(f"file {file_id} was not found", file=file_id, param="file_id")
+        super().__init__(f"there is no file {file_id}", file=file_id, param="file_id")
 
 
 class InvalidCursor(ServiceError):

@@ -52,7 +52,7 @@ class Normaliser:
         if not self.is_full:
             self._csv.end()
         if self.row_count == 0:
-            raise EmptyDataset("the dataset has no rows")
+            raise EmptyDataset("there are no rows")
         return written
 
     def _rows(self, lines: Iterator[Line]) -> Iterator[bytes]:
@@ -66,7 +66,7 @@ class Normaliser:
 
     def _check_count(self) -> None:
         if self.row_count >= self._limits.row_count:
-            message = f"the dataset has more than {self._limits.row_count} rows; set max_rows"
+            message = f"there are more than {self._limits.row_count} rows; set `max_rows`"
             raise DatasetError(message, row_count_max=self._limits.row_count)
 
     def _written(self, number: int, row: dict[str, object]) -> bytes:

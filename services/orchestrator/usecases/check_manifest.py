@@ -80,18 +80,19 @@ def _file_problem(reference: FileReference, facts: FileFacts | None) -> Violatio
     if facts is None:
         message = f"{path}: there is no file {reference.file_id}"
         return Violation(path, "FILE_NOT_FOUND", message)
+    file = f"{path}: the file {reference.file_id} ({facts.filename})"
     if facts.purpose != EVALS_PURPOSE:
-        message = f"{path}: the file's purpose is {facts.purpose}, it must be {EVALS_PURPOSE}"
+        message = f"{file} has the purpose {facts.purpose}, it must be {EVALS_PURPOSE}"
         return Violation(path, "FILE_WRONG_PURPOSE", message)
     if reference.use is not FileUse.DATASET:
         if facts.size_bytes > references.PROGRAM_FILE_BYTES_MAX:
             most = references.PROGRAM_FILE_BYTES_MAX
-            message = f"{path}: the file has {facts.size_bytes} bytes, a program at most {most}"
+            message = f"{file} has {facts.size_bytes} bytes, a program at most {most}"
             return Violation(path, "FILE_WRONG_FORMAT", message)
         return None
     if reference.format is None and references.dataset_format(facts.filename) is None:
         message = (
-            f"{path}: the name {facts.filename!r} does not tell the format; "
+            f"{file} has a name that does not tell the format; "
             "give `format`, or name the file .jsonl, .ndjson or .csv"
         )
         return Violation(path, "FILE_WRONG_FORMAT", message)

@@ -13,6 +13,8 @@ from orchestrator.usecases.failures import as_run_failure
 from servicekit.errors import ServiceError
 
 _STAGE = "prepare"
+_PREPROCESSOR = "preprocess"
+_GRADER = "grader"
 
 AnyProgram = TypeVar("AnyProgram", Grader, Preprocessor)
 
@@ -60,8 +62,7 @@ class InlinePrograms:
         if checked.violations:
             first = checked.violations[0]
             code = run_failure_code(first.reason) or "grader_invalid"
-            message = f"{first.path}: {first.message}"
-            raise RunFailed(Failure(code=code, message=message, stage=_STAGE))
+            raise _failed(code, _subject(first.path, tasks), first.message)
         return [
             _ready(place, task, entrypoints)
             for (place, task), entrypoints in zip(inlined, checked.entrypoints, strict=True)
@@ -70,31 +71,58 @@ class InlinePrograms:
     async def _inline_task(self, task: Task) -> Task:
         update: dict[str, object] = {}
         if task.preprocess is not None:
-            update["preprocess"] = await self._inline(task.preprocess, "preprocess_failed")
+            subject = _called(task, task.preprocess, _PREPROCESSOR)
+            update["preprocess"] = await self._inline(task.preprocess, "preprocess_failed", subject)
         if task.grader is not None:
-            update["grader"] = await self._inline(task.grader, "grader_invalid")
+            subject = _called(task, task.grader, _GRADER)
+            update["grader"] = await self._inline(task.grader, "grader_invalid", subject)
         return task.model_copy(update=update)
 
-    async def _inline(self, program: AnyProgram, code: str) -> AnyProgram:
+    async def _inline(self, program: AnyProgram, code: str, subject: str) -> AnyProgram:
         if program.file_id is None:
             return program
         try:
             raw = await self._files.read(program.file_id, bytes_max=PROGRAM_FILE_BYTES_MAX)
             source = raw.decode("utf-8-sig")
         except ServiceError as error:
-            raise as_run_failure(error, stage=_STAGE) from error
+            failure = as_run_failure(error, stage=_STAGE)
+            if isinstance(failure, RunFailed):
+                failure = _failed(failure.failure.code, subject, error.message)
+            raise failure from error
         except UnicodeDecodeError as error:
-            message = f"the program in {program.file_id} is not UTF-8"
-            raise RunFailed(Failure(code=code, message=message, stage=_STAGE)) from error
+            raise _failed(code, subject, "the program is not UTF-8 text") from error
         return program.model_copy(update={"file_id": None, "source": source})
+
+
+def _failed(code: str, subject: str, message: str) -> RunFailed:
+    return RunFailed(Failure(code=code, message=f"{subject}: {message}", stage=_STAGE))
+
+
+def _called(task: Task, program: Grader | Preprocessor | None, use: str) -> str:
+    file = f" {program.file_id}" if program is not None and program.file_id else ""
+    return f"task {task.id}, {use}{file}"
+
+
+def _subject(path: str, tasks: Sequence[tuple[int, Task]]) -> str:
+    """Name the program at a path that `_programs` made."""
+    for place, task in tasks:
+        if path.startswith(f"{_path(place)}.{_PREPROCESSOR}."):
+            return _called(task, task.preprocess, _PREPROCESSOR)
+        if path.startswith(f"{_path(place)}.{_GRADER}."):
+            return _called(task, task.grader, _GRADER)
+    return path
+
+
+def _path(place: int) -> str:
+    return f"manifest.tasks[{place}]"
 
 
 def _programs(place: int, task: Task) -> list[Program]:
     found: list[Program] = []
-    path = f"manifest.tasks[{place}]"
+    path = _path(place)
     if task.preprocess is not None:
-        found.append(_program(task.preprocess, ProgramKind.PREPROCESSOR, f"{path}.preprocess"))
-    found.append(_program(_grader_of(task), ProgramKind.GRADER, f"{path}.grader"))
+        found.append(_program(task.preprocess, ProgramKind.PREPROCESSOR, f"{path}.{_PREPROCESSOR}"))
+    found.append(_program(_grader_of(task), ProgramKind.GRADER, f"{path}.{_GRADER}"))
     return found
 
 

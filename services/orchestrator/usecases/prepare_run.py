@@ -1,7 +1,8 @@
 """Turn a run's datasets into items and samples, and cut the run into shards."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 
 from manifest.parsing import parse_manifest
 from manifest.schema import Dataset, Task, normalised_json
@@ -15,12 +16,13 @@ from orchestrator.domain.work import (
     RunJob,
     RunStep,
 )
-from orchestrator.ports.services import Datasets, Sandbox
+from orchestrator.ports.services import Datasets, Files, Sandbox
 from orchestrator.ports.stores import Preparations, RunSteps
 from orchestrator.usecases.failures import as_run_failure
 from orchestrator.usecases.inline_programs import InlinePrograms, ReadyTask
 from orchestrator.usecases.leased_work import LeasedWork
 from orchestrator.usecases.on_behalf import caller_of
+from orchestrator.usecases.task_sources import TaskSources, task_sources
 from servicekit import logs
 from servicekit.caller import calling_as
 from servicekit.errors import ServiceError
@@ -33,6 +35,8 @@ _TASKS_AT_ONCE = 4
 # Items are stored this many at a time, or this much text.
 _ITEMS_MAX = 1_000
 _ITEM_CHARS_MAX = 4 * 1024 * 1024
+
+_Rows = AsyncIterator[Sequence[bytes]]
 
 _log = logs.get_logger("orchestrator.prepare_run")
 
@@ -50,6 +54,7 @@ class PrepareRun:
         steps: RunSteps,
         preparations: Preparations,
         inline_programs: InlinePrograms,
+        files: Files,
         datasets: Datasets,
         sandbox: Sandbox,
         leased: LeasedWork,
@@ -58,6 +63,7 @@ class PrepareRun:
         self._steps = steps
         self._preparations = preparations
         self._inline_programs = inline_programs
+        self._files = files
         self._datasets = datasets
         self._sandbox = sandbox
         self._leased = leased
@@ -86,24 +92,30 @@ class PrepareRun:
         selected = _selected(job)
         missing = [(place, task) for place, task in selected if place not in done]
         ready = await self._inline_programs(missing) if missing else []
+        sources = await task_sources([task for _, task in missing], self._files)
         turns = asyncio.Semaphore(_TASKS_AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
-            preparing = [tasks.create_task(self._prepare_task(job, task, turns)) for task in ready]
+            preparing = [
+                tasks.create_task(self._prepare_task(job, task, sources, turns)) for task in ready
+            ]
         sizes = [*done.values(), *(task.result() for task in preparing)]
         return sorted(sizes, key=lambda size: size.task_ord)
 
     async def _prepare_task(
-        self, job: RunJob, ready: ReadyTask, turns: asyncio.Semaphore
+        self, job: RunJob, ready: ReadyTask, sources: TaskSources, turns: asyncio.Semaphore
     ) -> TaskSize:
         async with turns:
             await self._preparations.clear_task(job.lease, ready.task_ord)
             try:
-                count = await self._store_items(job, ready)
+                count = await self._store_items(job, ready, sources)
             except ServiceError as error:
-                raise as_run_failure(error, stage=_STAGE) from error
+                failure = as_run_failure(error, stage=_STAGE)
+                if isinstance(failure, RunFailed):
+                    failure = sources.task_failure(failure.failure, ready.task)
+                raise failure from error
             if not count:
-                message = f"task {ready.task.id} has no rows"
-                raise RunFailed(Failure(code="empty_dataset", message=message, stage=_STAGE))
+                nothing = Failure(code="empty_dataset", message="there are no rows", stage=_STAGE)
+                raise sources.task_failure(nothing, ready.task)
             prepared = PreparedTask(
                 task_ord=ready.task_ord,
                 task_id=ready.task.id,
@@ -115,18 +127,18 @@ class PrepareRun:
             await self._preparations.complete_task(job.lease, prepared)
         return TaskSize(task_ord=ready.task_ord, item_count=count, aggregate=ready.aggregate)
 
-    async def _store_items(self, job: RunJob, ready: ReadyTask) -> int:
+    async def _store_items(self, job: RunJob, ready: ReadyTask, sources: TaskSources) -> int:
+        task = ready.task
         order = PreparationOrder(
             run_id=job.run.id,
             task_json=ready.task_json,
             max_items=job.run.request.max_samples_per_task,
         )
-        fewshot = ready.task.fewshot
-        examples = fewshot.dataset if fewshot is not None and fewshot.count else None
+        examples = task.fewshot.dataset if task.fewshot is not None and task.fewshot.count else None
         items = self._sandbox.prepare(
             order,
-            fewshot_rows=await self._rows(examples, ready.task),
-            rows=await self._rows(ready.task.dataset, ready.task),
+            fewshot_rows=await self._rows(examples, task, sources),
+            rows=await self._rows(task.dataset, task, sources),
         )
         count = 0
         async for batch in _batches(items):
@@ -135,11 +147,18 @@ class PrepareRun:
             count += len(batch)
         return count
 
-    async def _rows(self, dataset: Dataset | None, task: Task) -> AsyncIterator[Sequence[bytes]]:
+    async def _rows(self, dataset: Dataset | None, task: Task, sources: TaskSources) -> _Rows:
         if dataset is None:
             return _no_rows()
-        sha256 = await self._datasets.resolve(normalised_json(dataset))
-        return _checked(self._datasets.rows(sha256), task)
+        try:
+            sha256 = await self._datasets.resolve(normalised_json(dataset))
+        except ServiceError as error:
+            failure = as_run_failure(error, stage=_STAGE)
+            if isinstance(failure, RunFailed):
+                failure = sources.dataset_failure(failure.failure, task, dataset)
+            raise failure from error
+        too_long = partial(sources.dataset_failure, task=task, dataset=dataset)
+        return _checked(self._datasets.rows(sha256), too_long)
 
 
 def _selected(job: RunJob) -> list[tuple[int, Task]]:
@@ -148,24 +167,22 @@ def _selected(job: RunJob) -> list[tuple[int, Task]]:
     return [(place, task) for place, task in tasks if wanted is None or task.id in wanted]
 
 
-async def _no_rows() -> AsyncIterator[Sequence[bytes]]:
+async def _no_rows() -> _Rows:
     return
     yield
 
 
-async def _checked(
-    rows: AsyncIterator[Sequence[bytes]], task: Task
-) -> AsyncIterator[Sequence[bytes]]:
+async def _checked(rows: _Rows, failed: Callable[[Failure], RunFailed]) -> _Rows:
     number = 0
     async for batch in rows:
         for row in batch:
-            number += 1
             if len(row) > ROW_BYTES_MAX:
                 message = (
-                    f"row {number} of task {task.id} has {len(row)} bytes as JSON; "
+                    f"row {number} has {len(row)} bytes as JSON; "
                     f"at most {ROW_BYTES_MAX} are possible"
                 )
-                raise RunFailed(Failure(code="dataset_error", message=message, stage=_STAGE))
+                raise failed(Failure(code="dataset_error", message=message, stage=_STAGE))
+            number += 1
         yield batch
 
 

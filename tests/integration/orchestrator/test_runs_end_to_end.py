@@ -306,15 +306,20 @@ async def test_a_preprocessor_that_raises_fails_the_run(world: World) -> None:
 
     assert run.state == run_pb2.RUN_STATE_FAILED
     assert (run.error.code, run.error.stage) == ("preprocess_failed", "prepare")
+    assert run.error.message == "task task, dataset file_rows (rows.jsonl): the preprocessor raised"
     assert not run.artifact_file_ids
 
 
 @pytest.mark.parametrize(
-    ("content", "code"),
-    [(None, "file_not_found"), (b"{", "dataset_error"), (b"\n", "empty_dataset")],
+    ("content", "code", "message"),
+    [
+        (None, "file_not_found", "dataset file_rows: there is no file file_rows"),
+        (b"{", "dataset_error", "dataset file_rows (rows.jsonl): line 1 is not JSON"),
+        (b"\n", "empty_dataset", "dataset file_rows (rows.jsonl): there are no rows"),
+    ],
 )
-async def test_a_dataset_that_cannot_be_used_fails_the_run(
-    world: World, content: bytes | None, code: str
+async def test_a_dataset_that_cannot_be_used_fails_the_run_and_is_named(
+    world: World, content: bytes | None, code: str, message: str
 ) -> None:
     file_id = world.rows(1)
     async with world.neighbours(), world.orchestrator():
@@ -326,19 +331,20 @@ async def test_a_dataset_that_cannot_be_used_fails_the_run(
         run = await world.ended(await world.create_run(suite_id))
 
     assert (run.state, run.error.code) == (run_pb2.RUN_STATE_FAILED, code)
+    assert run.error.message == f"task task, {message}"
 
 
 @pytest.mark.parametrize(
-    ("content", "code"),
+    ("content", "code", "message"),
     [
-        (b"x = 1", "grader_invalid"),
-        (b"\xff", "grader_invalid"),
-        (b"#" * (1024 * 1024 + 1), "grader_invalid"),
-        (None, "file_not_found"),
+        (b"x = 1", "grader_invalid", "no grade"),
+        (b"\xff", "grader_invalid", "the program is not UTF-8 text"),
+        (b"#" * (1024 * 1024 + 1), "grader_invalid", "the file file_grader has more than"),
+        (None, "file_not_found", "there is no file file_grader"),
     ],
 )
-async def test_a_grader_file_that_cannot_be_run_fails_the_run(
-    world: World, content: bytes | None, code: str
+async def test_a_grader_file_that_cannot_be_run_fails_the_run_and_is_named(
+    world: World, content: bytes | None, code: str, message: str
 ) -> None:
     world.importer.add("file_grader", GRADER.encode(), name="grader.py")
     grader = {"type": "python", "file_id": "file_grader"}
@@ -355,6 +361,7 @@ async def test_a_grader_file_that_cannot_be_run_fails_the_run(
         code,
         "prepare",
     )
+    assert run.error.message.startswith(f"task task, grader file_grader: {message}")
     assert world.bridge.calls.total() == 0
 
 
@@ -376,7 +383,7 @@ async def test_a_row_too_large_to_travel_fails_the_run(world: World) -> None:
         run = await world.ended(await world.create_run(await world.create_suite(task(file_id))))
 
     assert (run.state, run.error.code) == (run_pb2.RUN_STATE_FAILED, "dataset_error")
-    assert "row 1 of task task" in run.error.message
+    assert run.error.message.startswith("task task, dataset file_rows (rows.jsonl): row 0 has ")
 
 
 async def test_artifacts_that_are_too_large_fail_the_run(world: World) -> None:

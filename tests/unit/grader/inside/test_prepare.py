@@ -122,7 +122,7 @@ def test_the_items_are_json() -> None:
 @pytest.mark.parametrize(
     ("task", "own", "code", "message"),
     [
-        (TASK, [], "empty_dataset", "the dataset has no rows"),
+        (TASK, [], "empty_dataset", "there are no rows"),
         (
             {**TASK, "preprocess": {"source": "def transform(row): return None"}},
             rows(2),

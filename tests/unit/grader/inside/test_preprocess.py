@@ -105,6 +105,18 @@ def test_any_error_fails_the_preparation(source: str, contract: str, message: st
     assert message in raised.value.message
 
 
+def test_an_error_names_the_row_and_whose_it_is() -> None:
+    program = preprocessor("def transform(row): return row if row['n'] < 3 else row['zz']")
+
+    with pytest.raises(PrepareError) as of_own:
+        list(program.apply(ROWS))
+    with pytest.raises(PrepareError) as of_examples:
+        list(program.apply(ROWS, called="few-shot row"))
+
+    assert of_own.value.message.startswith("row 2: KeyError")
+    assert of_examples.value.message.startswith("few-shot row 2: KeyError")
+
+
 def test_an_exception_comes_with_the_program_s_own_traceback() -> None:
     with pytest.raises(PrepareError) as raised:
         applied("def transform(row):\n    return 1 / 0\n")

@@ -75,7 +75,7 @@ def test_more_rows_than_allowed_are_refused_unless_capped() -> None:
     raw, limits = b'{"a":1}\n' * 3, RowLimits(row_count=2)
 
     assert normalised(raw, max_rows=2, limits=limits)
-    with pytest.raises(DatasetError, match=r"more than 2 rows; set max_rows"):
+    with pytest.raises(DatasetError, match=r"more than 2 rows; set `max_rows`"):
         normalised(raw, limits=limits)
 
 
