@@ -87,6 +87,27 @@ async def test_a_check_does_not_wait_for_graders_that_sleep(jailed: Callable[[],
         call.cancel()
 
 
+async def test_a_team_whose_graders_sleep_keeps_no_other_waiting(
+    jailed: Callable[[], set[int]],
+) -> None:
+    source = "import time\ndef grade(s, i):\n    time.sleep(60)\n"
+    sleepy = [sample(number) for number in range(3)]
+    async with running_grader(FakeBridge(), cpu_slots=2) as grader:
+        call = grader.stub.Grade()
+        await call.write(pb.GradeRequest(task=grade_task(source, timeout_seconds=60)))
+        await call.write(pb.GradeRequest(samples=pb.GradeSampleBatch(samples=sleepy)))
+        while len(jailed()) < 3:  # the runner and as many children as there are slots
+            await asyncio.sleep(0.01)
+
+        with calling_as(Caller(org_id="org", team_id="other")):
+            async with asyncio.timeout(5):
+                graded = await grader.grade(grade_task(), [sample(number) for number in range(9)])
+
+        call.cancel()
+
+    assert len(graded) == 9
+
+
 async def test_idle_jails_end_by_themselves(jailed: Callable[[], set[int]]) -> None:
     async with running_grader(FakeBridge(), jail_idle_s=0.1) as grader:
         await grader.grade(grade_task(), [sample(0)])
