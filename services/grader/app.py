@@ -11,6 +11,7 @@ from grader.domain.model_calls import CallModel
 from grader.inbound.sandbox_rpc import SandboxRpc
 from grader.jail.cgroups import probe_cgroups
 from grader.jail.config import JailSetup, write_config
+from grader.jail.distributions import DistributionMissing, Libraries
 from grader.jail.kept_roots import in_use, remove_unused
 from grader.jail.libraries import LibraryMissing
 from grader.jail.pool import Pool, PoolLimits
@@ -40,8 +41,8 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
     """Make the jails' root, try a jail, and yield the loops of the service.
 
     Raises:
-        SelfTestFailed, RootUnusable, LibraryMissing: jails do not work here; the service must not
-            serve.
+        SelfTestFailed, RootUnusable, LibraryMissing, DistributionMissing: jails do not work here;
+            the service must not serve.
     """
     secret = settings.internal_secret.get_secret_value().encode()
     uids = Uids(first=settings.jail_uid_first, count=settings.jails_max + 1)
@@ -85,10 +86,11 @@ def jail_setup(settings: Settings) -> JailSetup:
     """What all jails have in common; builds their root when this interpreter has none yet.
 
     Raises:
-        RootUnusable, LibraryMissing: it cannot be built.
+        RootUnusable, LibraryMissing, DistributionMissing: it cannot be built.
         SelfTestFailed: nsjail is missing.
     """
-    root = build_root(settings.jail_root_dir)
+    libraries = Libraries(settings.libraries, settings.preimported)
+    root = build_root(settings.jail_root_dir, libraries)
     return JailSetup(
         nsjail=_nsjail(),
         config=write_config(root),
@@ -109,7 +111,7 @@ async def _tried_setup(settings: Settings, uids: Uids) -> JailSetup:
     try:
         setup = await asyncio.to_thread(jail_setup, settings)
         await self_test(setup, uids, memory_bytes=settings.execution_memory_bytes)
-    except (SelfTestFailed, RootUnusable, LibraryMissing) as error:
+    except (SelfTestFailed, RootUnusable, LibraryMissing, DistributionMissing) as error:
         _log.error("jails_do_not_work", reason=str(error))
         raise
     _log.info("self_test_passed", cgroups=setup.cgroups is not None, config=str(setup.config))

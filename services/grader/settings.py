@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from grader.jail.distributions import DISTRIBUTIONS, PREIMPORTED
 
 MIB = 1024 * 1024
 
@@ -29,7 +31,14 @@ class Settings(BaseSettings):
         log_level: the least severe level that is logged.
         log_json: one JSON object a line instead of text for people.
         jail_root_dir: folder for the file system of jails; every user must be able to enter it,
-            only the grader may write it. Filled at the first start, 70 MB.
+            only the grader may write it. Filled at the first start: 220 MB, 70 without libraries.
+        libraries: what graders can import besides the standard library: installed distributions,
+            separated by commas, with all that these require; empty is none. One that is not
+            installed stops the start.
+        preimported: modules of these libraries that a jail imports once, when its program names
+            them, instead of in each execution; separated by commas. Those of no library are passed
+            over. One that cannot be imported in a jail, starts a thread or keeps a descriptor open
+            stops the start: it would not survive a fork.
         cpu_slots: executions that compute at once; those that wait for a model do not count.
         execution_memory_bytes: address space of one execution.
         jail_memory_bytes: memory of a whole jail, where control groups are ours; room for several
@@ -52,6 +61,8 @@ class Settings(BaseSettings):
     log_level: str = "info"
     log_json: bool = True
     jail_root_dir: Path = Field(default_factory=_own_folder)
+    libraries: Annotated[tuple[str, ...], NoDecode] = DISTRIBUTIONS
+    preimported: Annotated[tuple[str, ...], NoDecode] = PREIMPORTED
     cpu_slots: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=_cores)
     execution_memory_bytes: Annotated[int, Field(ge=64 * MIB, le=1024 * MIB)] = 512 * MIB
     jail_memory_bytes: Annotated[int, Field(ge=64 * MIB)] = 1024 * MIB
@@ -61,3 +72,10 @@ class Settings(BaseSettings):
     jail_executions_max: Annotated[int, Field(ge=1)] = 5_000
     jail_age_s: Annotated[float, Field(gt=0)] = 600.0
     jail_uid_first: Annotated[int, Field(ge=1_000, le=2**31)] = 200_000
+
+    @field_validator("libraries", "preimported", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(word.strip() for word in value.split(",") if word.strip())
+        return value

@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 _LIBRARY = re.compile(r"^\s+(?P<name>\S+) => (?P<path>/\S+) \(0x[0-9a-f]+\)$")
@@ -15,21 +15,26 @@ class LibraryMissing(Exception):
     """A binary needs a shared library that this machine lacks, or `ldd` itself is not there."""
 
 
-def needed_libraries(binaries: Iterable[Path]) -> Mapping[str, Path]:
+def needed_libraries(binaries: Collection[Path]) -> Mapping[str, Path]:
     """Files that must be in a root for all `binaries` to load.
 
     Path in the root to file on this machine.
 
     The loader keeps the place that is written into every executable; libraries are gathered where
     the C library lies, a folder the loader searches without a cache or an environment variable.
+    Those that are among `binaries` themselves are found by their neighbours and come only once.
 
     Raises:
         LibraryMissing: something cannot be found.
     """
-    output = _ldd(binaries)
+    own = {path.resolve() for path in binaries}
+    output = _ldd(own)
     absent = sorted({match["name"] for match in map(_ABSENT.match, output) if match})
     if absent:
-        raise LibraryMissing(f"the interpreter needs {', '.join(absent)}, which this machine lacks")
+        raise LibraryMissing(
+            f"the interpreter or a library of graders needs {', '.join(absent)}, which this machine"
+            " lacks"
+        )
     libraries = {
         match["name"]: Path(match["path"]) for match in map(_LIBRARY.match, output) if match
     }
@@ -39,7 +44,11 @@ def needed_libraries(binaries: Iterable[Path]) -> Mapping[str, Path]:
     )
     if folder is None:
         raise LibraryMissing("the interpreter does not use a C library that ldd knows")
-    placed = {str(folder / name): path.resolve() for name, path in libraries.items()}
+    placed = {
+        str(folder / name): path.resolve()
+        for name, path in libraries.items()
+        if path.resolve() not in own
+    }
     return placed | {loader: Path(loader).resolve() for loader in loaders}
 
 

@@ -13,11 +13,16 @@ from collections.abc import Callable
 ENVIRONMENT = {
     "HOME",
     "LANG",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
     "PYTHONHASHSEED",
     "PYTHONPATH",
+    "RAYON_NUM_THREADS",
     "TMPDIR",
 }
-ROOT = {"app", "dev", "lib", "lib64", "tmp", "usr"}
+ROOT = {"app", "dev", "lib", "lib64", "libraries", "tmp", "usr"}
 
 
 def grade(_: dict[str, object], item: dict[str, object]) -> dict[str, float]:

