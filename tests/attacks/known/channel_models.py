@@ -79,7 +79,19 @@ def attack(sample, item, ctx):
         "a request larger than any frame",
         """
 def attack(sample, item, ctx):
-    ctx.responses_create(input="x" * 20_000_000)
+    try:
+        ctx.responses_create(input="x" * 20_000_000)
+    except ValueError:
+        return False
+    return True
+""",
+    ),
+    _models(
+        "ctx_20_mb_prompt_by_hand",
+        "a request larger than any frame, past the runner's own check",
+        """
+def attack(sample, item, ctx):
+    send(b'{"call":1,"method":"responses_create","body":{"input":"%b"}}' % (b"x" * 20_000_000))
     return True
 """,
         expected="invalid_result",

@@ -39,12 +39,19 @@ def grade(sample, item, ctx):
 
 @dataclass
 class FakeBridge(ModelBridgeServiceServicer):
-    """Answers each call with the text of its input, after `together` of them are in flight."""
+    """Answers each call with the text of its input, after `together` of them are in flight.
+
+    It takes `latency_s` for an answer, and pads a text answer to `answer_chars`.
+    """
 
     together: int = 1
+    latency_s: float = 0.0
+    answer_chars: int = 0
     refused_tokens: set[str] = field(default_factory=set)
     calls: list[bridge_pb2.ModelCall] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    in_flight: int = 0
+    in_flight_max: int = 0
     teams: set[str] = field(default_factory=set)
     enough: asyncio.Event = field(default_factory=asyncio.Event)
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -71,7 +78,11 @@ class FakeBridge(ModelBridgeServiceServicer):
         return bridge_pb2.RenewRunTokenResponse(run_token=f"{request.run_token}-renewed")
 
     async def _answer(self, request: bridge_pb2.GenerateRequest, context: object) -> None:
+        self.in_flight += 1
+        self.in_flight_max = max(self.in_flight, self.in_flight_max)
         await self.enough.wait()
+        await asyncio.sleep(self.latency_s)
+        self.in_flight -= 1
         response = bridge_pb2.GenerateResponse(request_id=request.request_id)
         body = orjson.loads(request.call.body_json)
         if request.call.run_token in self.refused_tokens:
@@ -81,8 +92,11 @@ class FakeBridge(ModelBridgeServiceServicer):
             response.failure.message = "the model is ill"
             response.failure.http_status = 500
             response.failure.upstream_body = "oops"
+        elif request.call.endpoint == bridge_pb2.ENDPOINT_EMBEDDINGS:
+            data = [{"index": 0, "embedding": [len(body["input"]), 0.5]}]
+            response.answer.body_json = orjson.dumps({"object": "list", "data": data})
         else:
-            response.answer.output_text = str(body["input"])
+            response.answer.output_text = str(body["input"]).ljust(self.answer_chars)
             response.answer.body_json = orjson.dumps({"id": "answer", "object": "response"})
         async with self.writing:
             await context.write(response)  # type: ignore[attr-defined] # gRPC's context
@@ -133,6 +147,7 @@ def grade_task(
     *,
     run_token: str = "",
     judge_model: str | None = None,
+    embedding_model: str | None = None,
     concurrency: int = 4,
     aggregate: bool = False,
     extraction: Mapping[str, object] | None = None,
@@ -150,6 +165,7 @@ def grade_task(
         aggregate=aggregate,
         run_token=run_token,
         judge_model=judge_model,
+        embedding_model=embedding_model,
     )
 
 

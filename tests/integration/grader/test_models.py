@@ -39,12 +39,14 @@ async def test_a_judged_sample_gets_its_score_from_the_model(grader: Grader) -> 
 
 
 async def test_25_judge_calls_are_in_flight_with_two_cpu_slots() -> None:
-    async with running_grader(FakeBridge(together=25)) as grader:
+    bridge = FakeBridge(together=25, latency_s=0.2)
+    async with running_grader(bridge, cpu_slots=2) as grader:
         task = grade_task(JUDGED, model_access="mka1", judge_model="judge", concurrency=25)
 
-        outcomes = await grader.grade(task, [sample(index) for index in range(25)])
+        outcomes = await grader.grade(task, [sample(index) for index in range(60)])
 
     assert {outcome.outcome for outcome in outcomes.values()} == {pb.OUTCOME_SCORED}
+    assert bridge.in_flight_max == 25
 
 
 async def test_threads_of_one_execution_call_models_at_once() -> None:

@@ -15,6 +15,8 @@ Frame = dict[str, Any]
 
 LENGTH = struct.Struct(">I")
 READ_BYTES = 65_536
+# The host takes no larger frame of an execution that may ask for something.
+REQUEST_BYTES_MAX = 1_048_576
 
 # An escape, and not a backslash that is itself escaped before `u0000`.
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
@@ -86,13 +88,17 @@ class Channel:
         """Ask the host and wait: its answer, and the raw bytes that followed it (empty for none).
 
         Raises:
-            ValueError, TypeError, RecursionError: `body` is not strict JSON; nothing was sent.
+            ValueError, TypeError, RecursionError: `body` is not strict JSON, or too much of it;
+                nothing was sent.
             ChannelClosed: the host has hung up.
         """
         with self._turn:
             self._last_request += 1
             number = self._last_request
-        self.send({"call": number, "method": method, "body": body})
+        payload = encode({"call": number, "method": method, "body": body})
+        if len(payload) > REQUEST_BYTES_MAX:
+            raise ValueError(f"the request has more than {REQUEST_BYTES_MAX:,} bytes as JSON")
+        self.send_encoded(payload)
         return self._answer_to(number)
 
     def _answer_to(self, number: int) -> tuple[Frame, bytes]:
