@@ -140,6 +140,8 @@ class Preprocessor(Section):
     """Id of an uploaded program with the purpose `evals`, at most 1 MiB."""
     timeout_seconds: TimeoutSeconds = 120
     """Time for the whole dataset."""
+    isolation: Literal["fresh", "files"] = "fresh"
+    """`files`: it may write in `/tmp`, in a jail of its own."""
 
     @classmethod
     def broken_rules(cls, raw: RawObject) -> Iterator[Problem]:
@@ -191,6 +193,9 @@ class Grader(Section):
     """Time for one execution, model calls included."""
     max_model_calls: Annotated[WholeNumber, Field(ge=0, le=500)] = 64
     """Most model calls of one execution."""
+    isolation: Literal["fresh", "preload", "files"] = "fresh"
+    """What an execution starts from: `fresh` loads the program each time, `preload` once for all,
+    `files` gives each execution a jail of its own, in which it may write in `/tmp`."""
 
     @classmethod
     def completed(cls, raw: RawObject) -> RawObject:

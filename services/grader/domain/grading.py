@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from grader.domain.isolation import Isolation
 from grader.domain.model_calls import ModelAccess
 from grader.domain.outcome import Ending, Limits
 from grader.domain.result import Graded
@@ -15,8 +16,14 @@ from servicekit.errors import Kind, ServiceError
 
 TIMEOUT_S_DEFAULT = 120.0
 CALLS_MAX_DEFAULT = 64
+# A module body that takes longer is run by each execution for itself, under that one's own clock.
+PRELOAD_S_MAX = 60.0
 
-_IMPORT = re.compile(r"^[ \t]*(?:from[ \t]+([\w.]+)|import[ \t]+([\w., \t]+))", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t]*import[ \t]+([\w., \t]+)", re.MULTILINE)
+_FROM_IMPORT = re.compile(
+    r"^[ \t]*from[ \t]+([\w.]+)(?:[ \t]+import[ \t]*(?:\(([^)]*)|([^\n]*)))?", re.MULTILINE
+)
+_NAME = re.compile(r"\w+")
 
 
 class GraderInvalid(ServiceError):
@@ -46,6 +53,7 @@ class GradeTask:
     concurrency: int
 
     digest: str
+    isolation: Isolation = Isolation.FRESH
 
     def limits(self, memory_bytes: int) -> Limits:
         """What one execution may use.
@@ -56,6 +64,11 @@ class GradeTask:
         return Limits(
             wall_s=self.timeout_s, memory_bytes=memory_bytes, cpu_s=int(self.timeout_s) + 1
         )
+
+    def preload_limits(self, memory_bytes: int) -> Limits:
+        """What the module body may use where it is run once for all executions."""
+        wall_s = min(self.timeout_s, PRELOAD_S_MAX)
+        return Limits(wall_s=wall_s, memory_bytes=memory_bytes, cpu_s=int(wall_s) + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,15 +165,30 @@ def imported_modules(source: str) -> list[str]:
     too many or too few does no harm.
     """
     names: set[str] = {"asyncio"} if "async def" in source else set()
-    for module, modules in _IMPORT.findall(source):
-        names.add(module)
+    for modules in _IMPORT.findall(source):
         names.update(name.split(" as ")[0].strip() for name in modules.split(","))
+    for module, in_brackets, in_line in _FROM_IMPORT.findall(source):
+        # What is taken out of a package may be a module of it.
+        words = _NAME.findall(in_brackets or in_line)
+        names.update([module, *(f"{module}.{word}" for word in words)])
     return sorted(names - {""})
 
 
 def timeout_s(settings: Mapping[str, Json]) -> float:
     """Wall-clock limit of one execution."""
     return float(_number(settings, "timeout_seconds", TIMEOUT_S_DEFAULT))
+
+
+def isolation(settings: Mapping[str, Json]) -> Isolation:
+    """What the grader's executions start from.
+
+    Raises:
+        GraderInvalid: that is not known here.
+    """
+    try:
+        return Isolation(str(settings.get("isolation") or Isolation.FRESH))
+    except ValueError:
+        raise GraderInvalid("the grader's isolation is not known") from None
 
 
 def model_access(

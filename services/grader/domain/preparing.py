@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from grader.domain.isolation import Isolation
 from grader.domain.outcome import Limits
 from grader.domain.result import InvalidResult
 from grader.domain.strict_json import Json, NotStrictJson, parse
@@ -62,6 +63,7 @@ class PrepareTask:
     job: bytes
     digest: str
     preprocess_s: float | None
+    isolation: Isolation = Isolation.FRESH
 
     def limits(self, memory_bytes: int) -> Limits:
         """What the execution may use; each row it is given adds `LINE_S` to its time."""
@@ -93,17 +95,22 @@ def preprocess_s(task_json: bytes) -> float | None:
     Raises:
         PrepareFailed: the task is not a JSON object.
     """
-    try:
-        task = parse(task_json)
-    except NotStrictJson as error:
-        raise PrepareFailed(f"the task cannot be read: {error}") from error
-    if not isinstance(task, dict):
-        raise PrepareFailed("the task is not an object")
-    preprocess = task.get("preprocess")
-    if not isinstance(preprocess, dict):
+    preprocess = _preprocess(task_json)
+    if preprocess is None:
         return None
     limit = preprocess.get("timeout_seconds")
     return float(limit) if isinstance(limit, int | float) else PREPROCESS_S_DEFAULT
+
+
+def preprocess_isolation(task_json: bytes) -> Isolation:
+    """Whether a task's preprocessor may write files; it runs once, so there is no more to choose.
+
+    Raises:
+        PrepareFailed: the task is not a JSON object.
+    """
+    preprocess = _preprocess(task_json)
+    wants_files = preprocess is not None and preprocess.get("isolation") == Isolation.FILES
+    return Isolation.FILES if wants_files else Isolation.FRESH
 
 
 def read_items(emitted: Json, *, first: int) -> list[Item]:
@@ -133,6 +140,17 @@ def read_end(result: Json) -> PrepareFailed | None:
     if not isinstance(code, str) or code not in _FAILURES or not isinstance(message, str):
         raise InvalidResult("its failure cannot be read")
     return _FAILURES[code](message[:MESSAGE_CHARS_MAX])
+
+
+def _preprocess(task_json: bytes) -> dict[str, Json] | None:
+    try:
+        task = parse(task_json)
+    except NotStrictJson as error:
+        raise PrepareFailed(f"the task cannot be read: {error}") from error
+    if not isinstance(task, dict):
+        raise PrepareFailed("the task is not an object")
+    preprocess = task.get("preprocess")
+    return preprocess if isinstance(preprocess, dict) else None
 
 
 def _read_item(value: Json, index: int) -> Item:

@@ -14,11 +14,12 @@ from grader.domain.grading import (
     TogetherResult,
     digest,
     grader_program,
+    isolation,
     model_access,
     timeout_s,
 )
 from grader.domain.outcome import Outcome
-from grader.domain.preparing import Item, PrepareTask, preprocess_s
+from grader.domain.preparing import Item, PrepareTask, preprocess_isolation, preprocess_s
 from grader.domain.strict_json import encode
 from proctor.common.v1.usage_pb2 import TokenUsage
 from proctor.sandbox.v1 import sandbox_service_pb2 as wire
@@ -79,7 +80,12 @@ def prepare_task_of(message: wire.PrepareTask, team_id: str) -> PrepareTask:
     max_items = message.max_items if message.HasField("max_items") else None
     job = orjson.dumps({"task": orjson.Fragment(message.task_json), "max_items": max_items})
     return PrepareTask(
-        team_id=team_id, run_id=message.run_id, job=job, digest=digest(job), preprocess_s=limit
+        team_id=team_id,
+        run_id=message.run_id,
+        job=job,
+        digest=digest(job),
+        preprocess_s=limit,
+        isolation=preprocess_isolation(message.task_json),
     )
 
 
@@ -124,6 +130,7 @@ def grade_task_of(message: wire.GradeTask, team_id: str) -> GradeTask:
         run_token=message.run_token,
         aggregate=message.aggregate,
         concurrency=message.concurrency,
+        isolation=isolation(settings),
     )
 
 

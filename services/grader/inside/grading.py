@@ -75,7 +75,7 @@ class _Program:
         self._run = job["run"]
         self._ctx = Context(job["run"], job["grader"], call_model)
         self._metric_id = self._ctx.metric_id
-        module = load_program(job["source"], GRADER, job.get("code"))
+        module = job.get("module") or load_program(job["source"], GRADER, job.get("code"))
         for name in _entry_names(job):
             entry = entry_point(module, name)
             if entry is not None:

@@ -1,6 +1,7 @@
 """The shapes that cross between the host and the sandboxed child, as plain JSON objects."""
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Literal, NotRequired, TypedDict, final
 
 from grader.inside.jsonvalues import Json
@@ -63,11 +64,13 @@ class Sample(TypedDict):
 class GradeJob(TypedDict):
     """One grading. `entry` names the function to call; else contract and execution decide.
 
-    `code` is the source compiled and marshalled, where that was done before.
+    `code` is the source compiled and marshalled, where that was done before; `module` what came of
+    running it, where that was too.
     """
 
     source: str
     code: NotRequired[bytes | None]
+    module: NotRequired[ModuleType]
     entry: NotRequired[str | None]
     grader: Grader
     extraction: NotRequired[Extraction | None]

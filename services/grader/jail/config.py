@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from grader.domain.isolation import Isolation
 from grader.jail.cgroups import Cgroups
 from grader.jail.root import APP, PYTHON
 
@@ -60,11 +61,20 @@ def write_config(root: Path, *, policy: Path | None = None) -> Path:
 
 
 def jail_command(
-    setup: JailSetup, *, outside_uid: int, outside_gid: int, flavour: str
+    setup: JailSetup,
+    *,
+    outside_uid: int,
+    outside_gid: int,
+    flavour: str,
+    isolation: Isolation = Isolation.FRESH,
 ) -> Sequence[str]:
-    """The command that starts one jail whose runner serves `flavour`."""
+    """The command that starts one jail whose runner serves `flavour`.
+
+    `isolation` is settled here for the life of the jail: nothing that is said to its runner later
+    lets an execution write files, or runs a program in the runner itself.
+    """
     command = [str(setup.nsjail), "--config", str(setup.config), "--quiet"]
     command += ["--user", f"{INSIDE_ID}:{outside_uid}:1", "--group", f"{INSIDE_ID}:{outside_gid}:1"]
     if setup.cgroups is not None:
         command += setup.cgroups.flags(memory_bytes=setup.memory_bytes, pids=PIDS_MAX)
-    return [*command, "--", *INTERPRETER, flavour]
+    return [*command, "--", *INTERPRETER, flavour, isolation]

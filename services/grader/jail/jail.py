@@ -9,9 +9,13 @@ from grader.domain.outcome import Cause, Ending, Limits
 from grader.jail.child import Child
 from grader.jail.control import Answer, Control, JailLost, sealed_file
 from grader.jail.process import JailProcess
+from grader.jail.stalls import without_stalls
 
 START_S = 20.0  # a start takes 0.06 s; a machine out of breath may need a hundred times that
 REAP_S = 5.0
+# How often a jail whose runner may be hostile is searched for processes that nobody ordered: they
+# would add up to more memory than its executions may have.
+WATCH_S = 0.1
 # A child whose socket closed is ending; the status that tells why comes a moment later.
 HUNG_UP_GRACE_S = 1.0
 
@@ -39,11 +43,17 @@ class Jail:
         self._control = Control(process.control, on_lost=self._lose)
         self._children: dict[int, Child] = {}
         self._forked = 0
+        self._watch: asyncio.TimerHandle | None = None
         self.is_lost = False
 
     @classmethod
-    async def start(cls, command: Sequence[str], program: bytes) -> Self:
+    async def start(
+        cls, command: Sequence[str], program: bytes, preload: Limits | None = None
+    ) -> Self:
         """Start a jail and load `program`, the JSON object that its executions have in common.
+
+        A runner that is to run the program's module body does so within `preload`, and is watched
+        from then on.
 
         Raises:
             JailStartFailed: nsjail or the runner did not come up; nothing is left of them.
@@ -56,7 +66,10 @@ class Jail:
             async with asyncio.timeout(START_S):
                 await jail._control.expect("ready")
                 jail._process.find_init()
-                await jail.load(program)
+                if preload is None:
+                    await jail.load(program)
+            if preload is not None:
+                await jail._preload(program, preload)
         except (JailLost, TimeoutError) as error:
             await jail.end()
             raise JailStartFailed(
@@ -82,7 +95,7 @@ class Jail:
         """Process id of its nsjail."""
         return self._process.pid
 
-    async def load(self, program: bytes) -> None:
+    async def load(self, program: bytes, limits: Limits | None = None) -> None:
         """Hand the runner another program; executions that run already keep theirs.
 
         Raises:
@@ -91,7 +104,8 @@ class Jail:
         loaded = self._control.expect("loaded")
         descriptor = sealed_file(program)
         try:
-            self._control.order({"op": "load"}, [descriptor])
+            order = {"op": "load", "limits": limits and _limits(limits)}
+            self._control.order(order, [descriptor])
         finally:
             os.close(descriptor)
         await loaded
@@ -145,6 +159,25 @@ class Jail:
         finally:
             self._children.pop(child.number, None)
 
+    async def _preload(self, program: bytes, limits: Limits) -> None:
+        self._look(spare=1)  # the program is compiled in a child of the runner's
+        async with asyncio.timeout(limits.wall_s) as clock, without_stalls(clock):
+            await self.load(program, limits)
+        if not self._process.is_single():
+            raise JailLost("the module body left a thread or a process behind")
+        if not self.is_lost:
+            self._look()
+
+    def _look(self, *, spare: int = 0) -> None:
+        """Give the jail up if there are processes in it that nobody ordered; again in a moment."""
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._process.count_below() > len(self._children) + spare:
+            self._control.lose()
+            return
+        loop = asyncio.get_running_loop()
+        self._watch = loop.call_later(WATCH_S, lambda: self._look(spare=spare))
+
     async def end(self) -> None:
         """Kill the jail and wait until nothing is left of it."""
         if not self.is_lost:
@@ -154,6 +187,8 @@ class Jail:
     def _lose(self) -> None:
         if not self.is_lost:
             self.is_lost = True
+            if self._watch is not None:
+                self._watch.cancel()
             self._process.kill()
             for child in list(self._children.values()):
                 child.stop(Cause.LOST)

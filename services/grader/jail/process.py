@@ -45,6 +45,7 @@ class JailProcess:
         self.log = Tap(log, keep_bytes=LOG_BYTES)
         self.ended = asyncio.Event()
         self._init: int | None = None
+        self._init_pid = 0
         self._watched = os.pidfd_open(self._nsjail.pid)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._watched, self._reap)
@@ -63,7 +64,22 @@ class JailProcess:
         """Get hold of the jail's first process, for `kill`; nothing happens when it is gone."""
         children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
         with suppress(OSError, IndexError):
-            self._init = os.pidfd_open(int(children.read_text(encoding="ascii").split()[0]))
+            self._init_pid = int(children.read_text(encoding="ascii").split()[0])
+            self._init = os.pidfd_open(self._init_pid)
+
+    def count_below(self) -> int:
+        """How many processes there are in the jail besides its first."""
+        found = 0
+        unseen = [self._init_pid]
+        while unseen:
+            children = _children(unseen.pop())
+            found += len(children)
+            unseen += children
+        return found
+
+    def is_single(self) -> bool:
+        """Whether there is one process in the jail, of one thread; not so when it is gone."""
+        return len(_threads(self._init_pid)) == 1 and self.count_below() == 0
 
     def kill(self) -> None:
         """Kill everything in the jail at once; nsjail then cleans up and ends.
@@ -109,3 +125,18 @@ class JailProcess:
         if self._nsjail.poll() is not None:
             self._loop.remove_reader(self._watched)
             self.ended.set()
+
+
+def _threads(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    except OSError:
+        return []
+
+
+def _children(pid: int) -> list[int]:
+    found: list[int] = []
+    for thread in _threads(pid):
+        with suppress(OSError):
+            found += map(int, (thread / "children").read_text(encoding="ascii").split())
+    return found

@@ -3,15 +3,17 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from grader.domain.grading import Footprint, GradeSample, GradeTask, SampleResult
+from grader.domain.isolation import Isolation
 from grader.domain.model_calls import CallModel
 from grader.domain.outcome import Outcome
 from grader.domain.result import Graded, failed, read_graded
 from grader.jail.child import Child
 from grader.jail.execution import Clock, Executed, Order, Result, execute
-from grader.jail.pool import JailKey, Pool
+from grader.jail.pool import JailKey, Pool, PreloadFailed
 from grader.jail.slots import CpuSlots
 from grader.usecases.conversations import Conversation, Models
 from servicekit.logs import get_logger
@@ -22,6 +24,9 @@ RESULT_BYTES_MAX = 1_048_576
 SPARE_EXECUTIONS = 2
 # One that waits for a model is a sleeping process of some MiB.
 EXECUTIONS_MAX = 64
+# A jail each is more than a process each: a start, a temporary file system, one of the places that
+# all teams share. The spare ones start while others run.
+JAILS_MAX = 8
 
 _log = get_logger(__name__)
 
@@ -55,6 +60,8 @@ class GradeEach:
 
     def _executions_at_once(self, task: GradeTask) -> int:
         useful = EXECUTIONS_MAX if task.access.allowed else self.slots.count + SPARE_EXECUTIONS
+        if task.isolation is Isolation.FILES:
+            useful = min(useful, JAILS_MAX)
         return max(1, min(task.concurrency, useful))
 
     async def _work(
@@ -66,9 +73,23 @@ class GradeEach:
     async def _grade(
         self, task: GradeTask, sample: GradeSample, call_model: CallModel
     ) -> SampleResult:
+        key = grading_key(task)
+        if key.isolation is Isolation.PRELOAD:
+            with suppress(PreloadFailed):
+                result = await self._grade_in(key, task, sample, call_model)
+                if result.graded.outcome is not Outcome.JAIL_LOST:
+                    return result
+                self.pool.give_up_preload(key)
+            key = replace(key, isolation=Isolation.FRESH)
+        return await self._grade_in(key, task, sample, call_model)
+
+    async def _grade_in(
+        self, key: JailKey, task: GradeTask, sample: GradeSample, call_model: CallModel
+    ) -> SampleResult:
         job = b'{"run":%b,"sample":%b}' % (task.facts, sample.encoded())
         models = Models(access=task.access, call=call_model, sample_id=sample.sample_id)
-        key = grading_key(task)
+        preloads = key.isolation is Isolation.PRELOAD
+        preload = task.preload_limits(self.memory_bytes) if preloads else None
         order = Order(
             kind="grade", limits=task.limits(self.memory_bytes), frame_bytes_max=RESULT_BYTES_MAX
         )
@@ -77,7 +98,10 @@ class GradeEach:
             await child.stream.send(job)
             return read_graded(await Conversation(child, clock, held, models=models).result())
 
-        async with self.pool.lend(key, task.program) as jail, self.slots.hold(task.team_id) as held:
+        async with (
+            self.pool.lend(key, task.program, preload) as jail,
+            self.slots.hold(task.team_id) as held,
+        ):
             executed = await execute(jail, order, converse)
             graded = as_graded(executed)
             if graded.outcome is Outcome.SANDBOX_VIOLATION:
@@ -94,7 +118,13 @@ class GradeEach:
 
 def grading_key(task: GradeTask) -> JailKey:
     """The jail that a task's executions belong in."""
-    return JailKey(team=task.team_id, run=task.run_id, flavour="grade", program=task.digest)
+    return JailKey(
+        team=task.team_id,
+        run=task.run_id,
+        flavour="grade",
+        program=task.digest,
+        isolation=task.isolation,
+    )
 
 
 def as_graded(executed: Executed[Graded]) -> Graded:

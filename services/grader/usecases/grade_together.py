@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grader.domain.grading import GradeTask, SampleResult, TogetherResult
+from grader.domain.isolation import Isolation
 from grader.domain.model_calls import CallModel
 from grader.domain.outcome import Failure, Outcome
 from grader.domain.result import (
@@ -73,6 +74,8 @@ class GradeTogether:
             frame_bytes_max=RESULT_BYTES_MAX,
         )
         key = grading_key(task)
+        if key.isolation is Isolation.PRELOAD:  # there is one execution, which can as well load it
+            key = replace(key, isolation=Isolation.FRESH)
         async with self.pool.lend(key, task.program) as jail, self.slots.hold(task.team_id) as held:
             executed = await execute(jail, order, converse)
             if executed.failure and executed.failure.outcome is Outcome.SANDBOX_VIOLATION:

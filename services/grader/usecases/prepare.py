@@ -81,7 +81,13 @@ class Prepare:
         order = Order(
             kind="prepare", limits=task.limits(self.memory_bytes), frame_bytes_max=ITEMS_BYTES_MAX
         )
-        key = JailKey(team=task.team_id, run=task.run_id, flavour="prepare", program=task.digest)
+        key = JailKey(
+            team=task.team_id,
+            run=task.run_id,
+            flavour="prepare",
+            program=task.digest,
+            isolation=task.isolation,
+        )
         async with self.pool.lend(key, b"{}") as jail, self.slots.hold(task.team_id) as held:
             executed = await execute(jail, order, converse)
             if executed.failure and executed.failure.outcome is Outcome.SANDBOX_VIOLATION:

@@ -1,11 +1,11 @@
-"""The two system call filters the runner installs on top of the jail's own.
+"""The system call filters the runner installs on top of the jail's own.
 
 X86_64, assembled by hand.
 
 nsjail's policy covers the whole jail and must allow what the runner needs. These filters take away
 the rest: `execve` for ever once the interpreter runs, and in each sample's child everything by
-which it could leave processes, files or signals behind. They only narrow, so a mistake here cannot
-open what the first layer closed.
+which it could leave processes, files or signals behind. Files are left to a child whose jail ends
+with it. They only narrow, so a mistake here cannot open what the first layer closed.
 """
 
 import ctypes
@@ -67,23 +67,39 @@ def forbid_exec() -> None:
     _install(_argument(code))
 
 
+def forbid_writing() -> None:
+    """No file is made or changed by this process or below it, ever again.
+
+    Raises:
+        FilterRefused: the kernel did not take the filter.
+    """
+    code = _code(writing_filter())
+    _install(_argument(code))
+
+
+def writing_filter() -> bytes:
+    """The part of layer 3 that is about files, as the kernel takes it."""
+    return _program(_no_files())
+
+
 def exec_filter() -> bytes:
     """Layer 2 as the kernel takes it."""
     return _program([_refuse(number, errno.EPERM) for number in _EXEC])
 
 
 class ChildFilter:
-    """Layer 3, assembled once; each child only fills in its own process id."""
+    """Layer 3, assembled once; each child only fills in its own process id.
 
-    def __init__(self) -> None:
+    `writes_files` leaves out the part about files.
+    """
+
+    def __init__(self, *, writes_files: bool = False) -> None:
         rules = [
             _refuse_unless_bit(_CLONE, 0, CLONE_THREAD, errno.EPERM),
             _refuse_unless_equal(_KILL, 0, _OWN_PID, errno.EPERM),
             _refuse_unless_equal(_TGKILL, 0, _OWN_PID, errno.EPERM),
             *[_refuse(number, errno.EPERM) for number in _CHILD_EPERM],
-            _refuse_if_bit(_OPENAT, 2, OPEN_TO_WRITE, errno.EROFS),
-            _refuse_if_bit(_OPEN, 1, OPEN_TO_WRITE, errno.EROFS),
-            *[_refuse(number, errno.EROFS) for number in _CHILD_EROFS],
+            *([] if writes_files else _no_files()),
         ]
         program = _program(rules)
         hole = _WORD.pack(_OWN_PID)
@@ -105,6 +121,14 @@ class ChildFilter:
         for hole in self._holes:
             _WORD.pack_into(self._code, hole, pid)
         return self._code.raw
+
+
+def _no_files() -> list[list[tuple[int, int, int, int]]]:
+    return [
+        _refuse_if_bit(_OPENAT, 2, OPEN_TO_WRITE, errno.EROFS),
+        _refuse_if_bit(_OPEN, 1, OPEN_TO_WRITE, errno.EROFS),
+        *[_refuse(number, errno.EROFS) for number in _CHILD_EROFS],
+    ]
 
 
 def _program(rules: list[list[tuple[int, int, int, int]]]) -> bytes:

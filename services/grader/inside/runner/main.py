@@ -24,6 +24,7 @@ from grader.inside.runner import child, filters
 from grader.inside.runner.channel import Frame, encode
 from grader.inside.runner.compiling import compiled
 from grader.inside.runner.preimports import LIBRARIES, preimport
+from grader.inside.runner.preloading import preloaded
 from grader.inside.runner.programs import programs
 
 CONTROL_FD = 10  # above the three standard ones, so that a child's dup2 cannot hit it
@@ -37,10 +38,11 @@ M_ARENA_MAX = -8
 class Runner:
     """The host's orders, one at a time, over a socket that no child keeps."""
 
-    def __init__(self, control: socket.socket, flavour: str) -> None:
+    def __init__(self, control: socket.socket, flavour: str, isolation: str) -> None:
         self._control = control
         self._programs = programs(flavour)
-        self._child_filter = filters.ChildFilter()
+        self._preloads = isolation == "preload"
+        self._child_filter = filters.ChildFilter(writes_files=isolation == "files")
         self._program: Frame = {}
         self._pids: dict[int, int] = {}
         self._ending: dict[int, tuple[int, float]] = {}
@@ -56,7 +58,7 @@ class Runner:
                 return
             match order["op"]:
                 case "load":
-                    self._load(descriptors[0])
+                    self._load(descriptors[0], order)
                 case "run":
                     self._run(order, descriptors)
                 case "reap":
@@ -72,7 +74,7 @@ class Runner:
             descriptors.frombytes(content)
         return (json.loads(payload) if payload else None), list(descriptors)
 
-    def _load(self, descriptor: int) -> None:
+    def _load(self, descriptor: int, order: Frame) -> None:
         """Keep what all executions of this jail have in common.
 
         Host-made JSON, in a sealed memory file.
@@ -82,6 +84,8 @@ class Runner:
         preimport(self._program.get("imports", ()))
         if source := self._program.get("source"):
             self._program["code"] = compiled(source, f"{GRADER}.py", self._child_filter)
+        if self._preloads:
+            self._program["module"] = preloaded(self._program, GRADER, order["limits"])
         gc.collect()
         gc.freeze()  # no child's collector looks at what is here now, so its pages stay shared
         self._answer({"op": "loaded"})
@@ -130,7 +134,7 @@ class Runner:
         self._control.send(encode(answer))
 
 
-def main(flavour: str) -> NoReturn:
+def main(flavour: str, isolation: str) -> NoReturn:
     """Serve the host on the socket that stands at descriptor 0, then end the jail."""
     os.dup2(0, CONTROL_FD, inheritable=False)
     null = os.open(os.devnull, os.O_RDWR)
@@ -144,7 +148,7 @@ def main(flavour: str) -> NoReturn:
     filters.forbid_exec()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # what a crash leaves unread in a buffer is lost
     sys.path.append(LIBRARIES)  # after the standard library, of which they cannot take a name
-    runner = Runner(socket.socket(fileno=CONTROL_FD), flavour)
+    runner = Runner(socket.socket(fileno=CONTROL_FD), flavour, isolation)
     gc.disable()
     try:
         runner.serve()
@@ -155,4 +159,4 @@ def main(flavour: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2])
