@@ -21,6 +21,7 @@ FETCH_TIMEOUT_S = 2.0  # a fetch that a restart of NATS cut off is noticed when 
 REBIND_PERIOD_S = 1.0
 RETRY_MIN_S = 1.0
 RETRY_MAX_S = 60.0
+NOT_NOW_S = 1.0  # a replica that is free gets the message first, since it need not wait for it
 HEARTBEATS_PER_ACK_WAIT = 3  # two may be lost before JetStream gives the message to another
 ACKS_PENDING_MAX = 10_000  # over all replicas; the default of 1,000 would cap them together
 
@@ -40,12 +41,19 @@ class Delivery:
 Handler = Callable[[Delivery], Awaitable[None]]
 
 
+class NotNow(Exception):
+    """Raised by a handler that has no room for the message: it comes again soon, here or elsewhere.
+
+    It is not counted as a failure and not logged.
+    """
+
+
 class PullConsumer:
     """Calls `handler` for each message of a durable consumer, several at once.
 
     Replicas share the messages. A message is acknowledged when the handler returns. When it raises,
-    the message comes again after 1 s, then 2 s, up to 60 s; when this process stops, at once. So a
-    handler must bear a message twice.
+    the message comes again after 1 s, then 2 s, up to 60 s (`NotNow`: always after 1 s); when this
+    process stops, at once. So a handler must bear a message twice.
 
     Args:
         bus: the connection.
@@ -144,6 +152,8 @@ class PullConsumer:
                 raise
             # Only something the handler waited for was cancelled.
             await self._give_back(key, asyncio.CancelledError("inside the handler"))
+        except NotNow:
+            await _answer(self._held[key].nak(delay=NOT_NOW_S))
         except Exception as error:  # noqa: BLE001 - one message's failure is not the consumer's
             await self._give_back(key, error)
         finally:

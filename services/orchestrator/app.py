@@ -48,6 +48,7 @@ from servicekit.client import open_channel
 from servicekit.clock import SystemClock
 from servicekit.lifecycle import Loop
 from servicekit.server import RpcServer
+from servicekit.turns import Turns
 
 SCHEMA = "orchestrator"
 VERSIONS = "orchestrator.outbound.migrations.versions"
@@ -209,24 +210,25 @@ def _consumers(
         keeper=keeper,
         clock=SystemClock(),
     )
+    run_steps = work.run_steps({RunStep.PREPARE: prepare, RunStep.FINALIZE: finalize})
     return (
         PullConsumer(
             bus,
             stream=WORK,
             durable="orchestrator-steps",
             subject=f"{WORK_RUN}.>",
-            max_in_flight=settings.steps_at_once,
+            max_in_flight=settings.steps_at_once + work.WAITING_MAX,
             ack_wait_s=settings.lease_s,
-            handler=work.run_steps({RunStep.PREPARE: prepare, RunStep.FINALIZE: finalize}),
+            handler=work.in_turns(Turns(settings.steps_at_once), run_steps),
         ),
         PullConsumer(
             bus,
             stream=WORK,
             durable="orchestrator-shards",
             subject=WORK_SHARD,
-            max_in_flight=settings.shards_at_once,
+            max_in_flight=settings.shards_at_once + work.WAITING_MAX,
             ack_wait_s=settings.lease_s,
-            handler=work.shards(run_shard),
+            handler=work.in_turns(Turns(settings.shards_at_once), work.shards(run_shard)),
         ),
     )
 

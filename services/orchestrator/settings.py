@@ -21,8 +21,10 @@ class Settings(BaseSettings):
         bridge_address: gRPC of the model bridge, in the gateway.
         log_level: the least severe level that is logged.
         log_json: one JSON object a line instead of text for people.
-        shards_at_once: shards that this process works on at the same time.
-        steps_at_once: runs that this process prepares or finalises at the same time.
+        shards_at_once: shards that this process works on at the same time; a team that has none of
+            them gets one more.
+        steps_at_once: runs that this process prepares or finalises at the same time; a team that
+            has none of them gets one more.
         shard_samples_max: samples of a shard at most.
         lease_s: how long a lease is good without renewal: a dead worker's shard waits this long.
         heartbeat_s: time between renewals.

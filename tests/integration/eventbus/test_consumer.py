@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from eventbus.bus import Bus
-from eventbus.consumer import Delivery, Handler, PullConsumer
+from eventbus.consumer import Delivery, Handler, NotNow, PullConsumer
 from integration.eventbus.conftest import PATIENCE_S, WORK, Tally
 from localstack.nats import running_nats
 
@@ -259,6 +259,28 @@ async def test_a_message_in_flight_while_the_server_restarts_is_handled_once(
                 await until_stored(bus, 0)
 
     assert sorted(tally.seen) == ["a", "b"]
+
+
+async def test_a_message_there_is_no_room_for_comes_again_and_is_no_failure(
+    bus: Bus, tally: Tally
+) -> None:
+    attempts: list[int] = []
+
+    async def handle(delivery: Delivery) -> None:
+        attempts.append(delivery.attempt)
+        tally.add(delivery.payload.decode())
+        if delivery.attempt < 3:
+            raise NotNow
+
+    await bus.ensure_stream(WORK)
+    with capture_logs() as logs:
+        async with consuming(bus, handle):
+            await publish(bus, "a")
+            await tally.until(3)
+            await until_stored(bus, 0)
+
+    assert attempts == [1, 2, 3]
+    assert [line for line in logs if line["event"] == "delivery_failed"] == []
 
 
 async def test_a_stream_that_is_missing_is_waited_for(nats_url: str, tally: Tally) -> None:

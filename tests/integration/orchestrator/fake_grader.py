@@ -10,6 +10,7 @@ from typing import Any
 
 from proctor.sandbox.v1 import sandbox_service_pb2 as pb
 from proctor.sandbox.v1.sandbox_service_pb2_grpc import SandboxServiceServicer
+from servicekit.caller import current_caller
 from servicekit.errors import Kind, ServiceError
 
 Judge = Callable[[pb.GradeSample], pb.SampleOutcome]
@@ -52,6 +53,7 @@ class FakeGrader(SandboxServiceServicer):
         self.prepared_items = 0
         self.may_grade = asyncio.Event()
         self.may_grade.set()
+        self.never_waits: set[str] = set()
 
     async def CheckProgram(
         self, request: pb.CheckProgramRequest, context: Any
@@ -95,7 +97,8 @@ class FakeGrader(SandboxServiceServicer):
                 index += 1
             yield answer
             self.prepared_items += len(answer.items)
-            await self.may_prepare.wait()
+            if current_caller().team_id not in self.never_waits:
+                await self.may_prepare.wait()
 
     async def Grade(
         self, request_iterator: AsyncIterator[pb.GradeRequest], context: Any
@@ -106,7 +109,8 @@ class FakeGrader(SandboxServiceServicer):
                 self.tasks.append(request.task)
                 aggregate = request.task.aggregate
                 continue
-            await self.may_grade.wait()
+            if current_caller().team_id not in self.never_waits:
+                await self.may_grade.wait()
             if self.streams_to_break:
                 self.streams_to_break -= 1
                 raise SandboxUnavailable("the grader is stopping")

@@ -54,8 +54,9 @@ class FakeImporter(FileServiceServicer, ImportServiceServicer):
         self._keep(team, file_id, name, content)
         return file_id
 
-    def add_rows(self, file_id: str, rows: list[dict[str, Any]]) -> str:
-        return self.add(file_id, b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+    def add_rows(self, file_id: str, rows: list[dict[str, Any]], *, team: str = "team") -> str:
+        content = b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+        return self.add(file_id, content, team=team)
 
     def content(self, file_id: str, *, team: str = "team") -> bytes:
         return self.files[team, file_id][1]

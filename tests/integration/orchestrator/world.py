@@ -51,6 +51,7 @@ class World:
     blob_url: str
     bridge: FakeBridge = field(default_factory=FakeBridge)
     grader: FakeGrader = field(default_factory=FakeGrader)
+    caller: Caller = CALLER
     addresses: dict[str, str] = field(default_factory=dict)
     _serving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     suites: Any = None
@@ -79,12 +80,12 @@ class World:
     def rows(self, count: int, *, file_id: str = "file_rows") -> str:
         """A dataset whose right answers the fake model knows."""
         rows = [{"question": f"what is {n}", "answer": str(n)} for n in range(count)]
-        return self.importer.add_rows(file_id, rows)
+        return self.importer.add_rows(file_id, rows, team=self.caller.team_id)
 
     async def create_suite(self, *tasks: Mapping[str, Any]) -> str:
         manifest = json.dumps({"tasks": list(tasks)}).encode()
         request = suite_service_pb2.CreateSuiteRequest(name="suite", manifest_json=manifest)
-        with calling_as(CALLER):
+        with calling_as(self.caller):
             answer = await self.suites.CreateSuite(request)
         return str(answer.suite.suite_id)
 
@@ -98,12 +99,12 @@ class World:
             models=models,
             **{"run_token": token(run=run_id), "generation_json": b"{}", **fields},
         )
-        with calling_as(CALLER):
+        with calling_as(self.caller):
             await self.runs.CreateRun(request)
         return run_id
 
     async def get_run(self, run_id: str) -> run_pb2.Run:
-        with calling_as(CALLER):
+        with calling_as(self.caller):
             answer = await self.runs.GetRun(run_service_pb2.GetRunRequest(run_id=run_id))
         run: run_pb2.Run = answer.run
         return run
@@ -124,7 +125,7 @@ class World:
         while True:
             request = run_service_pb2.ListSamplesRequest(run_id=run_id, **filters)
             request.page.page_size, request.page.after_id = 500, after
-            with calling_as(CALLER):
+            with calling_as(self.caller):
                 answer = await self.runs.ListSamples(request)
             found.extend(answer.samples)
             if not answer.page.has_more:

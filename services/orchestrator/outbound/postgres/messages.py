@@ -20,6 +20,8 @@ WORK_RUN = "proctor.work.run"
 WORK_SHARD = "proctor.work.shard"
 EVENTS_RUN = "proctor.events.run"
 
+_TEAM = "SELECT org_id || '/' || team_id FROM runs WHERE run_id = $1"
+
 # NATS takes 1 MiB; GetRun has what an event leaves out.
 EVENT_BYTES_MAX = 512 * 1024
 # What the caller made large goes first; a member that is left out is not there at all.
@@ -38,12 +40,21 @@ class Fact(StrEnum):
 
 async def send_step(store: RawConnection, run_id: str, step: RunStep) -> None:
     """Ask for a worker for a step of a run."""
-    await outbox.add(store, f"{WORK_RUN}.{step}", orjson.dumps({"run_id": run_id}))
+    body = orjson.dumps({"run_id": run_id, "team": await _team(store, run_id)})
+    await outbox.add(store, f"{WORK_RUN}.{step}", body)
 
 
 async def send_shard(store: RawConnection, run_id: str, shard_no: int) -> None:
     """Ask for a worker for a shard."""
-    await outbox.add(store, WORK_SHARD, orjson.dumps({"run_id": run_id, "shard_no": shard_no}))
+    team = await _team(store, run_id)
+    body = orjson.dumps({"run_id": run_id, "shard_no": shard_no, "team": team})
+    await outbox.add(store, WORK_SHARD, body)
+
+
+async def _team(store: RawConnection, run_id: str) -> str | None:
+    """Whose turn at a worker the message takes, by its full name."""
+    team: str | None = await store.fetchval(_TEAM, run_id)
+    return team
 
 
 class RunAnnouncer:

@@ -1,0 +1,96 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import orjson
+import pytest
+
+from eventbus.consumer import Delivery, NotNow
+from orchestrator.inbound.work import WAIT_S, in_turns
+from servicekit.turns import PATIENCE_S, Turns
+
+DAY_S = 86_400.0
+
+
+class Works:
+    """A handler that works on a message for as long as it says, and when it began each."""
+
+    def __init__(self, *, at_once: int) -> None:
+        self.turns = Turns(at_once)
+        self.handle = in_turns(self.turns, self._handle)
+        self.began: dict[str, float] = {}
+
+    async def _handle(self, delivery: Delivery) -> None:
+        body = orjson.loads(delivery.payload)
+        self.began[body["run_id"]] = asyncio.get_running_loop().time()
+        await asyncio.sleep(body["seconds"])
+        if body["run_id"] == "breaks":
+            raise RuntimeError("broken")
+
+    @asynccontextmanager
+    async def at_work_for(self, team: str, *, messages: int) -> AsyncIterator[None]:
+        """Messages whose work ends with the block and not before."""
+
+        async def work(number: int) -> None:
+            await self.handle(message(f"{team}-{number}", team, DAY_S))
+
+        async with asyncio.TaskGroup() as tasks:
+            working = [tasks.create_task(work(number)) for number in range(messages)]
+            await asyncio.sleep(0)
+            yield
+            for task in working:
+                task.cancel()
+
+
+def message(run_id: str, team: str | None, seconds: float = 0.0) -> Delivery:
+    body = {"run_id": run_id, "seconds": seconds} | ({"team": team} if team else {})
+    return Delivery(subject="work", payload=orjson.dumps(body), headers={}, attempt=1)
+
+
+@pytest.fixture
+def works() -> Works:
+    return Works(at_once=2)
+
+
+async def test_a_team_with_many_runs_keeps_no_other_waiting(works: Works) -> None:
+    async with works.at_work_for("org/many", messages=2):
+        await works.handle(message("few", "org/few"))
+
+    assert works.began["few"] == PATIENCE_S
+
+
+async def test_teams_of_one_name_in_two_organisations_are_two(works: Works) -> None:
+    async with works.at_work_for("one/team", messages=2):
+        await works.handle(message("few", "other/team"))
+
+    assert works.began["few"] == PATIENCE_S
+
+
+async def test_a_message_that_waits_for_long_is_for_somebody_else(works: Works) -> None:
+    async with works.at_work_for("org/many", messages=2):
+        with pytest.raises(NotNow):
+            await works.handle(message("one more", "org/many"))
+        gave_up_at = asyncio.get_running_loop().time()
+
+    assert gave_up_at == WAIT_S
+    assert "one more" not in works.began
+
+
+async def test_work_that_waited_for_no_turn_may_take_all_day(works: Works) -> None:
+    await works.handle(message("long", "org/team", DAY_S))
+
+    assert asyncio.get_running_loop().time() == DAY_S
+
+
+async def test_work_that_fails_ends_its_turn(works: Works) -> None:
+    for _ in range(3):
+        with pytest.raises(RuntimeError):
+            await works.handle(message("breaks", "org/team"))
+
+    assert works.began["breaks"] == 0.0
+
+
+async def test_messages_of_an_earlier_release_name_no_team_and_are_worked_on(works: Works) -> None:
+    await works.handle(message("old", None))
+
+    assert "old" in works.began
