@@ -44,10 +44,11 @@ class FinalizeRun:
         job = await self._steps.take(run_id, RunStep.FINALIZE)
         if job is None:
             return
-        async with self._leased.under(job.lease, stage=_STAGE):
+        async with self._leased.under(job.lease, stage=_STAGE) as held:
             run = await self._add_up(job)
             with calling_as(caller_of(run)):
                 await self._leave_artifacts(run, job.lease)
+            held.let_go()
             await self._results.complete(
                 job.lease,
                 result_file_id=run.artifact_file_ids[0],

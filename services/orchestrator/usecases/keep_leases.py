@@ -21,6 +21,7 @@ class HeldLease:
         self.share = share
         self.on_share: Callable[[Share], None] | None = None
         self.is_lost = False
+        self.lets_go = False
         self.scope = asyncio.timeout(None)
 
     def renewed(self, share: Share | None) -> None:
@@ -29,6 +30,10 @@ class HeldLease:
             self.share = share
             if self.on_share is not None:
                 self.on_share(share)
+
+    def let_go(self) -> None:
+        """Expect the lease to end with what the work writes last; that tells if it was lost."""
+        self.lets_go = True
 
     def lost(self) -> None:
         """Stop the work that goes on under the lease."""
@@ -95,6 +100,6 @@ class LeaseKeeper:
                 continue  # its work ended meanwhile
             if lease in renewed:
                 held.renewed(renewed[lease])
-            else:
+            elif not held.lets_go:
                 _log.warning("lease_lost", run_id=lease.run_id, shard_no=lease.shard_no)
                 held.lost()

@@ -77,13 +77,14 @@ class PrepareRun:
         job = await self._steps.take(run_id, RunStep.PREPARE)
         if job is None:
             return
-        async with self._leased.under(job.lease, stage=_STAGE):
+        async with self._leased.under(job.lease, stage=_STAGE) as held:
             await self._steps.start(job.lease)
             with calling_as(caller_of(job.run)):
                 sizes = await self._prepare(job)
             plan = plan_shards(
                 sizes, len(job.run.request.models), samples_max=self._shard_samples_max
             )
+            held.let_go()
             await self._preparations.complete(job.lease, plan)
             _log.info("run_prepared", tasks=len(sizes), shards=len(plan))
 

@@ -60,6 +60,7 @@ class RunShard:
             _log.info("shard_taken", kind=job.shard.kind, samples=job.shard.size)
             with calling_as(caller_of(job.run)):
                 await self._work(job, held)
+            held.let_go()
             if await insist(partial(self._shards.finish, lease)):
                 self._keeper.hurry()
             _log.info("shard_finished", kind=job.shard.kind, samples=job.shard.size)

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from orchestrator.domain.sharding import Share
 from orchestrator.domain.work import Lease, LeaseLost
@@ -37,6 +38,18 @@ async def test_work_ends_when_its_lease_is_lost() -> None:
                 leases.lost.add(LEASE)
                 await asyncio.sleep(10)
         assert asyncio.get_running_loop().time() == pytest.approx(3)
+
+
+async def test_a_lease_that_its_own_work_ends_is_not_lost() -> None:
+    leases = FakeLeases()
+    with capture_logs() as logs:
+        async with keeping(leases) as keeper, keeper.holding(LEASE) as held:
+            held.let_go()
+            leases.lost.add(LEASE)  # the last write is done, its answer is on its way
+            await asyncio.sleep(10)
+
+    assert leases.renewals == 3
+    assert [line for line in logs if line["event"] == "lease_lost"] == []
 
 
 async def test_work_goes_on_while_leases_cannot_be_renewed() -> None:
