@@ -94,7 +94,7 @@ attacks: $(INSTALLED) ## every known attack on the jail, as root and unprivilege
 
 .PHONY: attacks-long
 attacks-long: $(INSTALLED) ## 10,000 jails, after which nothing may be left
-	$(BIN)/pytest --quiet tests/attacks/test_leaks.py --all-profiles --jails 10000 --timeout 3600
+	$(BIN)/pytest --quiet --capture no tests/attacks/test_leaks.py --all-profiles --jails 10000
 
 .PHONY: bench
 bench: $(INSTALLED) ## the benchmarks of tests/load; prints figures, asserts none
