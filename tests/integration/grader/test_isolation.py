@@ -1,12 +1,15 @@
 """What a grader's executions start from, and what they may leave behind."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 
 import orjson
 import pytest
+import pytest_asyncio
 
 from integration.grader.conftest import FakeBridge, Grader, grade_task, rows, running_grader, sample
 from proctor.sandbox.v1 import sandbox_service_pb2 as pb
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 # The body draws a number, so whoever sees the same one as another has the body's run in common.
 DRAWN = """
@@ -29,6 +32,12 @@ def grade(sample, item):
     with open("/tmp/note") as note:
         return {"found": len(found), "kept": note.read() == sample["id"]}
 """
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def grader() -> AsyncIterator[Grader]:
+    async with running_grader(FakeBridge()) as one_for_all:
+        yield one_for_all
 
 
 def scores(outcomes: Mapping[str, pb.SampleOutcome]) -> list[dict[str, float]]:

@@ -59,7 +59,7 @@ def test_the_error_takes_reason_and_param_from_its_first_problem(
 def test_a_sentence_names_the_place_and_the_rule(problems_of_task: ProblemsOfTask) -> None:
     [problem] = problems_of_task({"output_extraction": {"type": "take_first", "lines": 0}})
 
-    assert problem.message == "manifest.tasks[0].output_extraction.lines must be at least 1."
+    assert problem.message == "manifest.tasks[0].output_extraction.lines must be at least 1"
 
 
 @pytest.mark.parametrize("kind", ["transcription", "embedding"])
@@ -93,6 +93,19 @@ def test_an_unknown_key_is_refused_at_every_level(
 
     assert problem.reason == "UNKNOWN_FIELD"
     assert problem.path.endswith(".colour")
+
+
+@pytest.mark.parametrize(
+    ("section", "known"),
+    [("grader", ["fresh", "preload", "files"]), ("preprocess", ["fresh", "files"])],
+)
+def test_an_unknown_isolation_is_refused_by_its_path(
+    section: str, known: list[str], problems_of_task: ProblemsOfTask
+) -> None:
+    [problem] = problems_of_task({section: {"type": "python", "source": "", "isolation": "none"}})
+
+    assert problem.path == f"manifest.tasks[0].{section}.isolation"
+    assert all(f"{word!r}" in problem.message for word in known)
 
 
 @pytest.mark.parametrize(

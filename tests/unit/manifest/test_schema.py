@@ -157,6 +157,13 @@ def test_an_explicit_execution_and_model_access_stay(parse_task: ParseTask) -> N
     assert (found.execution, found.model_access) == ("aggregate", "none")
 
 
+def test_executions_start_fresh_unless_asked_for_otherwise(parse_task: ParseTask) -> None:
+    found = only(parse_task(grader())).grader
+
+    assert found is not None
+    assert found.isolation == "fresh"
+
+
 def test_normalised_json_has_no_empty_keys(parse_task: ParseTask) -> None:
     [task] = json.loads(normalised_json(parse_task({})))["tasks"]
 
@@ -206,6 +213,7 @@ GRADERS = section(
         "model_access": st.sampled_from(["none", "mka1"]),
         "timeout_seconds": st.integers(1, 600),
         "max_model_calls": st.integers(0, 500),
+        "isolation": st.sampled_from(["fresh", "preload", "files"]),
     },
 )
 FEWSHOTS = section({}, {"count": st.just(3), "separator": TEXT, "seed": st.integers(-9, 9)})

@@ -7,9 +7,11 @@ from grader.domain.grading import (
     digest,
     grader_program,
     imported_modules,
+    isolation,
     model_access,
     timeout_s,
 )
+from grader.domain.isolation import Isolation
 from grader.domain.strict_json import Json
 
 GRADER = {"type": "python", "source": "def grade(s, i): return 1", "metric_id": "score"}
@@ -72,6 +74,23 @@ def test_a_limit_that_is_no_number_is_refused() -> None:
         timeout_s({"timeout_seconds": "3"})
     with pytest.raises(GraderInvalid):
         timeout_s({"timeout_seconds": True})
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [({}, Isolation.FRESH), ({"isolation": None}, Isolation.FRESH)]
+    + [({"isolation": one.value}, one) for one in Isolation],
+)
+def test_executions_start_as_the_settings_say(
+    settings: dict[str, Json], expected: Isolation
+) -> None:
+    assert isolation(settings) is expected
+
+
+@pytest.mark.parametrize("unknown", ["none", "FRESH", 1, True, ["fresh"]])
+def test_an_isolation_that_nobody_knows_is_refused(unknown: Json) -> None:
+    with pytest.raises(GraderInvalid, match="isolation"):
+        isolation({"isolation": unknown})
 
 
 def test_a_program_is_named_by_its_content() -> None:

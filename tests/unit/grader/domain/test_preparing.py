@@ -1,5 +1,6 @@
 import pytest
 
+from grader.domain.isolation import Isolation
 from grader.domain.preparing import (
     ITEMS_MAX,
     EmptyDataset,
@@ -7,6 +8,7 @@ from grader.domain.preparing import (
     PrepareFailed,
     PrepareTask,
     PreprocessFailed,
+    preprocess_isolation,
     preprocess_s,
     read_end,
     read_items,
@@ -127,6 +129,22 @@ def test_a_preprocessor_has_its_own_time(task_json: bytes, limit: float | None) 
 def test_a_task_that_cannot_be_read_is_refused(task_json: bytes) -> None:
     with pytest.raises(PrepareFailed):
         preprocess_s(task_json)
+
+
+@pytest.mark.parametrize(
+    ("task_json", "isolation"),
+    [
+        (b'{"preprocess":{"isolation":"files"}}', Isolation.FILES),
+        (b'{"preprocess":{"isolation":"fresh"}}', Isolation.FRESH),
+        (b'{"preprocess":{"isolation":"preload"}}', Isolation.FRESH),
+        (b'{"preprocess":{}}', Isolation.FRESH),
+        (b'{"isolation":"files"}', Isolation.FRESH),
+    ],
+)
+def test_a_preprocessor_writes_files_only_if_it_asks_to(
+    task_json: bytes, isolation: Isolation
+) -> None:
+    assert preprocess_isolation(task_json) is isolation
 
 
 def test_time_and_blame_depend_on_the_preprocessor() -> None:

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from grader.domain.isolation import Isolation
 from grader.jail.cgroups import Cgroups
 from grader.jail.config import JailSetup, jail_command, policy_path, render_config
 
@@ -33,6 +34,21 @@ def test_the_command_is_the_one_that_was_reviewed() -> None:
     command = jail_command(setup(CGROUPS), outside_uid=7, outside_gid=8, flavour="grade")
 
     assert list(command) == (GOLDEN / "command.txt").read_text().split()
+
+
+def test_a_jail_is_told_at_its_start_what_its_executions_start_from() -> None:
+    commands = [
+        jail_command(
+            setup(None), outside_uid=7, outside_gid=8, flavour="grade", isolation=isolation
+        )
+        for isolation in Isolation
+    ]
+
+    assert [command[-2:] for command in commands] == [
+        ["grade", "fresh"],
+        ["grade", "preload"],
+        ["grade", "files"],
+    ]
 
 
 def test_without_control_groups_the_command_names_none() -> None:

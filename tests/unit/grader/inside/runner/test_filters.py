@@ -6,7 +6,13 @@ import struct
 
 import pytest
 
-from grader.inside.runner.filters import ARCH_X86_64, CLONE_THREAD, ChildFilter, exec_filter
+from grader.inside.runner.filters import (
+    ARCH_X86_64,
+    CLONE_THREAD,
+    ChildFilter,
+    exec_filter,
+    writing_filter,
+)
 
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 REFUSED, READ_ONLY = 0x50000 | errno.EPERM, 0x50000 | errno.EROFS
@@ -16,6 +22,9 @@ OPEN, CLONE, EXECVE, WAIT4, KILL_CALL, MKDIR, OPENAT, RECVMSG, TGKILL = (
     *(2, 56, 59, 61, 62),
     *(83, 257, 47, 234),
 )
+
+# Calls that make or change a file.
+CHANGES = [76, 77, 82, MKDIR, 84, 87, 90, 258, 263, 264, 280, 285, 316]
 
 
 def run(program: bytes, number: int, *args: int, arch: int = ARCH_X86_64) -> int:
@@ -43,6 +52,11 @@ def run(program: bytes, number: int, *args: int, arch: int = ARCH_X86_64) -> int
 @pytest.fixture(scope="module")
 def child() -> bytes:
     return ChildFilter().program(PID)
+
+
+@pytest.fixture(scope="module")
+def writing_child() -> bytes:
+    return ChildFilter(writes_files=True).program(PID)
 
 
 @pytest.mark.parametrize("number", [59, 322])
@@ -79,7 +93,7 @@ def test_a_child_may_read(child: bytes) -> None:
     assert run(child, 0) == ALLOW
 
 
-@pytest.mark.parametrize("number", [76, 77, 82, MKDIR, 84, 87, 90, 258, 263, 264, 280, 285, 316])
+@pytest.mark.parametrize("number", CHANGES)
 def test_a_child_changes_no_file(child: bytes, number: int) -> None:
     assert run(child, number) == READ_ONLY
 
@@ -89,8 +103,32 @@ def test_a_child_waits_for_nobody_and_takes_no_descriptor(child: bytes, number: 
     assert run(child, number) == REFUSED
 
 
+@pytest.mark.parametrize("number", CHANGES)
+def test_a_child_with_files_changes_them(writing_child: bytes, number: int) -> None:
+    assert run(writing_child, number) == ALLOW
+    assert run(writing_child, OPENAT, 0, 0, 0o101) == ALLOW
+    assert run(writing_child, OPEN, 0, 0o101) == ALLOW
+
+
+def test_a_child_with_files_has_no_other_right(writing_child: bytes) -> None:
+    assert run(writing_child, CLONE, 17) == REFUSED
+    for number in (57, 58, WAIT4, 247, RECVMSG, 299, 157):
+        assert run(writing_child, number) == REFUSED
+    for number in (KILL_CALL, TGKILL):
+        assert run(writing_child, number, 1, 9) == REFUSED
+
+
+@pytest.mark.parametrize("number", CHANGES)
+def test_a_runner_that_runs_a_program_changes_no_file(number: int) -> None:
+    assert run(writing_filter(), number) == READ_ONLY
+    assert run(writing_filter(), OPENAT, 0, 0, 0o101) == READ_ONLY
+    assert run(writing_filter(), OPENAT, 0, 0, 0) == ALLOW
+    assert run(writing_filter(), CLONE, 17) == ALLOW
+
+
 def test_another_instruction_set_is_killed(child: bytes) -> None:
     assert run(child, 0, arch=0x40000003) == KILL
+    assert run(writing_filter(), 0, arch=0x40000003) == KILL
     assert run(exec_filter(), 0, arch=0x40000003) == KILL
 
 
