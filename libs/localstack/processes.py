@@ -34,15 +34,15 @@ class Process:
     ) -> "Process":
         """Start `argv` with exactly the environment `env`; its output is appended to `log_path`.
 
-        When the thread that calls this ends, however it ends, the kernel sends the child
-        `parent_death_signal`; with None the child outlives us.
+        Nobody else may read that. When the thread that calls this ends, however it ends, the kernel
+        sends the child `parent_death_signal`; with None the child outlives us.
 
         Raises:
             StartError: it cannot be started at all, for one that `cwd` is gone.
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with log_path.open("ab") as log:
+            with os.fdopen(_private(log_path), "ab") as log:
                 log_begin = log.tell()
                 process = await asyncio.create_subprocess_exec(
                     *_leash(parent_death_signal),
@@ -127,6 +127,12 @@ async def until_gone(pid: int) -> None:
     finally:
         loop.remove_reader(descriptor)
         os.close(descriptor)
+
+
+def _private(path: Path) -> int:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)  # it may be there from before
+    return descriptor
 
 
 def _leash(parent_death_signal: signal.Signals | None) -> list[str]:

@@ -29,7 +29,7 @@ class StackAlreadyUp(LocalStackError):
 
 
 class StateFolder:
-    """The paths of one stack; its owner alone can enter a folder that we made."""
+    """The paths of one stack; its owner alone can enter the folder and read its logs."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
@@ -41,17 +41,32 @@ class StateFolder:
         self._ports = self.path / "ports.json"
 
     def make(self) -> None:
-        """Make the folder if it is missing.
+        """Make the folder if it is missing, and close one that others can enter to them.
 
         Raises:
-            LocalStackError: the path cannot be made a folder.
+            LocalStackError: the path cannot be made a folder, or others can enter it and it holds
+                what is not of a stack.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._close_to_others()
             for folder in (self.logs, self.blobs):
-                folder.mkdir(exist_ok=True)
+                folder.mkdir(mode=0o700, exist_ok=True)
+            for log in self.logs.iterdir():
+                log.chmod(0o600)
         except OSError as error:
             raise LocalStackError(f"cannot use {self.path} as a state folder: {error}") from error
+
+    def _close_to_others(self) -> None:
+        if not self.path.stat().st_mode & 0o077:
+            return
+        # Whoever names /tmp or a home folder by mistake must not lock everybody out of it.
+        if not self._lock.exists() and any(self.path.iterdir()):
+            raise LocalStackError(
+                f"{self.path} is open to other users and holds files that are not of a stack: name "
+                "an empty folder with --state, or `chmod 700` this one"
+            )
+        self.path.chmod(0o700)
 
     def secret(self, name: str) -> str:
         """Return the secret with this name; it is made once and kept."""

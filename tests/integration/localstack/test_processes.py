@@ -44,6 +44,18 @@ async def test_a_child_gets_exactly_the_environment_it_is_given(tmp_path: Path) 
     assert process.log() == "['A', 'LC_ALL']"
 
 
+@pytest.mark.parametrize("mode", [None, 0o644])
+async def test_nobody_else_reads_a_log(tmp_path: Path, mode: int | None) -> None:
+    log = tmp_path / "a.log"
+    if mode is not None:
+        log.touch(mode)
+
+    await (await spawned(tmp_path, "print('a secret')")).wait()
+
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert log.read_text() == "a secret\n"
+
+
 async def test_a_failure_says_nothing_of_an_earlier_start(tmp_path: Path) -> None:
     for reason in ("first", "second"):
         process = await spawned(tmp_path, f"raise SystemExit('{reason}')")

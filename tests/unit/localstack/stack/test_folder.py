@@ -16,6 +16,39 @@ def test_a_folder_is_made_for_its_owner_only(tmp_path: Path) -> None:
     assert folder.path.stat().st_mode & 0o777 == 0o700
 
 
+def test_a_stack_s_folder_from_before_is_closed_to_others(tmp_path: Path) -> None:
+    folder = StateFolder(tmp_path / "state")
+    log = folder.logs / "nats.log"
+    folder.logs.mkdir(parents=True)
+    log.write_text("")
+    (folder.path / "up.lock").write_text("")
+    for path, mode in ((folder.path, 0o755), (folder.logs, 0o755), (log, 0o644)):
+        path.chmod(mode)
+
+    folder.make()
+
+    assert folder.path.stat().st_mode & 0o777 == 0o700
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_empty_folder_is_closed_to_others(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+
+    StateFolder(tmp_path).make()
+
+    assert tmp_path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_of_other_things_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "something").write_text("")
+    tmp_path.chmod(0o755)
+
+    with pytest.raises(LocalStackError, match="not of a stack"):
+        StateFolder(tmp_path).make()
+
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
 def test_a_path_that_cannot_be_a_folder_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
