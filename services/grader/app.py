@@ -15,6 +15,7 @@ from grader.jail.config import JailSetup, write_config
 from grader.jail.distributions import DistributionMissing, Libraries
 from grader.jail.kept_roots import in_use, remove_unused
 from grader.jail.libraries import LibraryMissing
+from grader.jail.library_trial import try_libraries
 from grader.jail.places import kept_of
 from grader.jail.pool import Pool, PoolLimits
 from grader.jail.root import RootUnusable, build_root
@@ -117,6 +118,7 @@ async def _tried_setup(settings: Settings, uids: Uids) -> JailSetup:
     try:
         setup = await asyncio.to_thread(jail_setup, settings)
         await self_test(setup, uids, memory_bytes=settings.execution_memory_bytes)
+        await try_libraries(setup, uids, memory_bytes=settings.execution_memory_bytes)
     except (SelfTestFailed, RootUnusable, LibraryMissing, DistributionMissing) as error:
         _log.error("jails_do_not_work", reason=str(error))
         raise

@@ -36,9 +36,9 @@ class Settings(BaseSettings):
             separated by commas, with all that these require; empty is none. One that is not
             installed stops the start.
         preimported: modules of these libraries that a jail imports once, when its program names
-            them, instead of in each execution; separated by commas. Those of no library are passed
-            over. One that cannot be imported in a jail, starts a thread or keeps a descriptor open
-            stops the start: it would not survive a fork.
+            their package, instead of in each execution; separated by commas. Those of no library
+            are passed over. One that cannot be imported in a jail, starts a thread or keeps a
+            descriptor open stops the start: it would not survive a fork.
         cpu_slots: executions that compute at once; those that wait for a model do not count.
         execution_memory_bytes: address space of one execution.
         jail_memory_bytes: memory of a whole jail, where control groups are ours; room for several

@@ -34,7 +34,8 @@ def remove_unused(folder: Path) -> None:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if lock.stat().st_mtime < oldest:
                 remove_root(lock.with_suffix(""))
-                lock.with_suffix(".cfg").unlink(missing_ok=True)
+                for beside in (".cfg", ".tried"):
+                    lock.with_suffix(beside).unlink(missing_ok=True)
                 lock.unlink()
         except OSError:  # in use, or another service is removing it
             continue

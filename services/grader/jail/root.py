@@ -129,6 +129,9 @@ def root_plan(libraries: Libraries) -> Plan:
     plan |= {
         f"/usr/{sys.platlibdir}/{version}/{name}": path for name, path in _python_files(library)
     }
+    # sysconfig wants it, and pydoc wants sysconfig.
+    machine = sysconfig._get_sysconfigdata_name()  # type: ignore[attr-defined]  # noqa: SLF001
+    plan[f"/usr/{sys.platlibdir}/{version}/{machine}.py"] = b"build_time_vars = {}\n"
     extensions = sysconfig.get_config_var("DESTSHARED")
     if extensions and not Path(extensions).is_relative_to(library):
         plan |= {

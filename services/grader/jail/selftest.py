@@ -1,6 +1,8 @@
 """The jail that is tried at every start: a grader whose guards do not hold must not serve."""
 
 import platform
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from importlib import resources
 
 import orjson
@@ -56,17 +58,30 @@ async def self_test(setup: JailSetup, uids: Uids, *, memory_bytes: int) -> None:
         raise SelfTestFailed(
             f"the system call policy is for x86_64, and this machine is {platform.machine()}"
         )
+    source = (resources.files("grader.jail") / "probe.py").read_text(encoding="utf-8")
+    async with trial_jail(setup, uids, source) as jail:
+        await _try_guards(jail, memory_bytes)
+
+
+@asynccontextmanager
+async def trial_jail(
+    setup: JailSetup, uids: Uids, source: str, imports: Sequence[str] = ()
+) -> AsyncIterator[Jail]:
+    """A jail for a grader of our own, for the length of the block.
+
+    Raises:
+        SelfTestFailed: none starts.
+    """
     ids = uids.take()
     try:
         command = jail_command(setup, outside_uid=ids[0], outside_gid=ids[1], flavour="grade")
-        source = (resources.files("grader.jail") / "probe.py").read_text(encoding="utf-8")
-        program = orjson.dumps({"source": source, "grader": {"contract": "sample"}})
+        program = {"source": source, "grader": {"contract": "sample"}, "imports": [*imports]}
         try:
-            jail = await Jail.start(command, program)
+            jail = await Jail.start(command, orjson.dumps(program))
         except JailStartFailed as error:
             raise SelfTestFailed(_diagnosis(error)) from error
         try:
-            await _try_guards(jail, memory_bytes)
+            yield jail
         finally:
             await jail.end()
     finally:
@@ -74,21 +89,22 @@ async def self_test(setup: JailSetup, uids: Uids, *, memory_bytes: int) -> None:
 
 
 async def _try_guards(jail: Jail, memory_bytes: int) -> None:
-    tried = await _run(jail, {}, memory_bytes)
+    tried = await run_trial(jail, {}, memory_bytes)
     if tried.result is None or tried.result.failure is not None:
         failure = tried.failure or (tried.result.failure if tried.result else None)
         raise SelfTestFailed(f"the trial program did not run to its end in the jail: {failure}")
     broken = sorted(name for name, held in tried.result.scores.items() if not held)
     if broken:
         raise SelfTestFailed(f"the jail does not hold back: {', '.join(broken)}")
-    killed = await _run(jail, {"act": "ptrace"}, memory_bytes)
+    killed = await run_trial(jail, {"act": "ptrace"}, memory_bytes)
     if killed.failure is None or killed.failure.outcome is not Outcome.SANDBOX_VIOLATION:
         raise SelfTestFailed(
             "the system call policy is not in force: ptrace did not end its process"
         )
 
 
-async def _run(jail: Jail, row: dict[str, str], memory_bytes: int) -> Executed[Graded]:
+async def run_trial(jail: Jail, row: Mapping[str, object], memory_bytes: int) -> Executed[Graded]:
+    """Grade one sample, whose row is `row`, by a trial jail's grader."""
     facts = {"run_id": "self-test", "task_id": "self-test", "model": "none"}
     sample = {"id": "self-test", "sample_index": 0, "row": row, "prompt": "", "output_text": ""}
     job = orjson.dumps({"run": facts, "sample": sample})

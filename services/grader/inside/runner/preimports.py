@@ -6,6 +6,7 @@ nothing that a fork would copy in a wrong state.
 """
 
 import importlib
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -22,13 +23,24 @@ _STANDARD = frozenset(
 
 
 def preimport(names: Iterable[str]) -> None:
-    """Import those of `names` that may be.
+    """Import those of the standard library among `names`, and what is listed of their packages.
 
     One that cannot be imported is left to the program, which gets the exception where it imports
     it.
     """
+    wanted = set(names)
+    packages = {_package(name) for name in wanted}
+    if not packages.isdisjoint(map(_package, os.listdir(LIBRARIES))):  # noqa: PTH208
+        # Some ask for it at their import. Python looks for a folder that it can write to, of which
+        # no execution has one.
+        with suppress(OSError):
+            importlib.import_module("tempfile").gettempdir()
     with open(PREIMPORTED_LIST, encoding="utf-8") as file:  # noqa: PTH123 - pathlib is 5 ms of imports
-        allowed = _STANDARD.union(file.read().split())
-    for name in sorted(allowed.intersection(names)):
+        listed = [name for name in file.read().split() if _package(name) in packages]
+    for name in (*sorted(_STANDARD & wanted), *listed):
         with suppress(BaseException):  # whatever a library does at its import, the jail goes on
             importlib.import_module(name)
+
+
+def _package(name: str) -> str:
+    return name.partition(".")[0]

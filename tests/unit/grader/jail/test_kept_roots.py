@@ -10,6 +10,7 @@ def make_root(folder: Path, name: str, *, old: bool) -> Path:
     (root / "usr" / "file").write_text("x")
     (root / "usr").chmod(0o555)
     root.with_suffix(".cfg").write_text("config")
+    root.with_suffix(".tried").write_text("passed")
     with in_use(root):
         pass
     if old:
