@@ -41,3 +41,9 @@ class Interrupted(CliError):
     """Ctrl-C; the exit code is the shell's word for it."""
 
     exit_code = 130
+
+
+class NothingGraded(CliError):
+    """A grader was not tried at all: what was given is wrong, or jails do not work here."""
+
+    exit_code = 2

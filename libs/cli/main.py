@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cli.commands import demo, files, keys, runs, samples, stack, suites
+from cli.commands import demo, files, grader, keys, runs, samples, stack, suites
 from cli.errors import CliError
 from cli.session import Session, session_of
 
@@ -29,6 +29,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(files.app, name="files")
 app.add_typer(suites.app, name="suites")
 app.add_typer(runs.app)
+app.add_typer(grader.app, name="grader")
 app.add_typer(samples.app)
 
 

@@ -15,6 +15,7 @@ _OUTSIDE = frozenset(
         "SSL_CERT_FILE", "SSL_CERT_DIR",
     }
 )  # fmt: skip
+_LONE_PREFIX = "GRADER_"
 _PLAIN = {"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC"}
 
 
@@ -70,6 +71,22 @@ def service_environments(
     }
     environments["gateway"] = {**outside, **environments["gateway"]}
     return environments
+
+
+def lone_grader_environment(
+    settings: Mapping[str, str],
+    *,
+    secret: str,
+    defaults: Mapping[str, str],
+    outside: Mapping[str, str],
+) -> dict[str, str]:
+    """Return the environment of a grader without a stack.
+
+    `outside` goes before the `defaults`, as far as it speaks of graders; `settings` go before it.
+    """
+    own = {name: value for name, value in outside.items() if name.startswith(_LONE_PREFIX)}
+    ours = {**settings, "INTERNAL_SECRET": secret, "LOG_LEVEL": "info", "LOG_JSON": "true"}
+    return _PLAIN | _prefixed("grader", defaults) | own | _prefixed("grader", ours)
 
 
 def for_the_gateway(

@@ -20,6 +20,7 @@ RETRY_S = 0.1
 _QUICK_RECONNECT = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
+    ("grpc.enable_http_proxy", 0),  # see the other client of `_until_ready`
 )
 
 

@@ -24,7 +24,7 @@ def test_wrong_usage_ends_with_2(terminal: Terminal, capsys: pytest.CaptureFixtu
         ("watch",), ("runs",), ("results",), ("artifacts",), ("samples",), ("keys", "create"),
         ("keys", "list"), ("keys", "revoke"), ("files", "upload"), ("files", "list"),
         ("files", "get"), ("files", "delete"), ("suites", "create"), ("suites", "list"),
-        ("suites", "show"), ("suites", "version"),
+        ("suites", "show"), ("suites", "version"), ("grader",), ("grader", "test"),
     ],
 )  # fmt: skip
 def test_every_command_explains_itself(

@@ -1,0 +1,1 @@
+"""Trying a grader in a real jail, without a stack."""
