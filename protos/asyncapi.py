@@ -20,10 +20,11 @@ Json = dict[str, object]
 
 EVENT_MESSAGE = "proctor.events.v1.RunEvent"
 FACTS = {
-    "queued": "A run was stored and waits to be started.",
+    "queued": "A run was stored, or put back to work, and waits to be started.",
     "started": "Work on a run began.",
     "completed": "A run ended; its samples, metrics and artifacts are there.",
     "failed": "A run as a whole could not be prepared or finalised; `run.error` says why.",
+    "cancelled": "A run was stopped and nothing of it is in flight; what was finished stays.",
 }
 
 MESSAGE_FIELD, ENUM_FIELD = (

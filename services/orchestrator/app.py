@@ -19,6 +19,9 @@ from orchestrator.outbound.postgres.leases import PostgresLeases
 from orchestrator.outbound.postgres.messages import WORK_RUN, WORK_SHARD, RunAnnouncer
 from orchestrator.outbound.postgres.preparations import PostgresPreparations
 from orchestrator.outbound.postgres.results import PostgresResults
+from orchestrator.outbound.postgres.run_changes.changes import PostgresRunChanges
+from orchestrator.outbound.postgres.run_changes.discards import PostgresDiscards
+from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
 from orchestrator.outbound.postgres.run_steps import PostgresRunSteps
 from orchestrator.outbound.postgres.runs import PostgresRuns
 from orchestrator.outbound.postgres.shard_samples import PostgresShardSamples
@@ -37,7 +40,9 @@ from orchestrator.usecases.inline_programs import InlinePrograms
 from orchestrator.usecases.keep_leases import LeaseKeeper
 from orchestrator.usecases.leased_work import LeasedWork
 from orchestrator.usecases.prepare_run import PrepareRun
+from orchestrator.usecases.remove_files import FileRemover
 from orchestrator.usecases.run_shard import RunShard
+from orchestrator.usecases.stop_runs import StopRuns
 from orchestrator.usecases.sweep import Sweeper
 from pgstore.database import Database
 from pgstore.migrations import upgrade
@@ -66,6 +71,8 @@ class _Stores:
     database: Database
     suites: PostgresSuites
     runs: PostgresRuns
+    changes: PostgresRunChanges
+    discards: PostgresDiscards
     steps: PostgresRunSteps
     leases: PostgresLeases
     preparations: PostgresPreparations
@@ -87,35 +94,39 @@ class _Services:
 @asynccontextmanager
 async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
     """Bring the schema up to date and yield the loops of the service; closes everything after."""
-    dsn = settings.postgres_dsn.get_secret_value()
+    dsn, nats_url = settings.postgres_dsn.get_secret_value(), settings.nats_url.get_secret_value()
     await upgrade(dsn, schema=SCHEMA, versions_package=VERSIONS)
     async with AsyncExitStack() as stack:
         connecting = Database.connect(dsn, schema=SCHEMA, pool_size=settings.postgres_pool_size)
         stores = _stores(await stack.enter_async_context(connecting), settings)
-        bus = await stack.enter_async_context(Bus.connect(settings.nats_url, name=SCHEMA))
+        bus = await stack.enter_async_context(Bus.connect(nats_url, name=SCHEMA))
         await _make_streams(bus, settings)
         services = await _services(stack, settings)
         keeper = LeaseKeeper(stores.leases, heartbeat_s=settings.heartbeat_s)
         yield (
-            _server(stores, services, settings),
+            _server(stores, services, keeper, settings),
             OutboxRelay(stores.database, publisher(bus)),
             keeper,
             *_consumers(bus, stores, services, keeper, settings),
             Sweeper(stores.leases, period_s=settings.sweep_s),
+            FileRemover(stores.discards, services.files, period_s=settings.sweep_s),
         )
 
 
 def _stores(database: Database, settings: Settings) -> _Stores:
     announcer = RunAnnouncer(run_from)
+    stopper = RunStopper(announcer)
     clock = SystemClock()
     return _Stores(
         database=database,
         suites=PostgresSuites(database, clock),
         runs=PostgresRuns(database, announcer, clock),
+        changes=PostgresRunChanges(database, announcer, stopper),
+        discards=PostgresDiscards(database),
         steps=PostgresRunSteps(database, announcer, lease_s=settings.lease_s),
-        leases=PostgresLeases(database, lease_s=settings.lease_s),
-        preparations=PostgresPreparations(database),
-        shards=PostgresShards(database, lease_s=settings.lease_s),
+        leases=PostgresLeases(database, stopper, lease_s=settings.lease_s),
+        preparations=PostgresPreparations(database, stopper),
+        shards=PostgresShards(database, stopper, lease_s=settings.lease_s),
         samples=PostgresShardSamples(database),
         results=PostgresResults(database, announcer),
     )
@@ -133,7 +144,7 @@ async def _services(stack: AsyncExitStack, settings: Settings) -> _Services:
         bridge=await stack.enter_async_context(bridge),
         sandbox=GrpcSandbox(await channel(settings.grader_address)),
         files=GrpcFiles(importer),
-        datasets=StoredDatasets(importer, BlobStore.open(settings.blob_url)),
+        datasets=StoredDatasets(importer, BlobStore.open(settings.blob_url.get_secret_value())),
     )
 
 
@@ -155,12 +166,16 @@ async def _make_streams(bus: Bus, settings: Settings) -> None:
     await bus.ensure_stream(events)
 
 
-def _server(stores: _Stores, services: _Services, settings: Settings) -> RpcServer:
+def _server(
+    stores: _Stores, services: _Services, keeper: LeaseKeeper, settings: Settings
+) -> RpcServer:
+    stop_runs = StopRuns(stores.changes, keeper)
     check_manifest = CheckManifest(services.files, services.sandbox)
     suites = SuitesRpc(
         stores.suites,
         create_suite=CreateSuite(stores.suites, check_manifest, SystemClock()),
         create_version=CreateSuiteVersion(stores.suites, check_manifest),
+        stop_runs=stop_runs,
     )
     create_run = CreateRun(
         stores.runs,
@@ -168,7 +183,7 @@ def _server(stores: _Stores, services: _Services, settings: Settings) -> RpcServ
         generation_concurrency_max=settings.generation_concurrency_max,
         grader_concurrency_max=settings.grader_concurrency_max,
     )
-    runs = RunsRpc(stores.runs, create_run=create_run)
+    runs = RunsRpc(stores.runs, stores.changes, create_run=create_run, stop_runs=stop_runs)
     return RpcServer(
         address=settings.rpc_address,
         secret=settings.internal_secret.get_secret_value().encode(),

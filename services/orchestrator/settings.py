@@ -43,8 +43,8 @@ class Settings(BaseSettings):
     internal_secret: Annotated[SecretStr, Field(min_length=32)]
     postgres_dsn: SecretStr
     postgres_pool_size: Annotated[int, Field(ge=2, le=100)] = 10
-    nats_url: str
-    blob_url: str
+    nats_url: SecretStr
+    blob_url: SecretStr
     grader_address: str
     importer_address: str
     bridge_address: str

@@ -39,6 +39,15 @@ class UnknownSuiteVersion(ServiceError):
         super().__init__(message, param="suite_version", suite_id=suite_id, version=version)
 
 
+@dataclass(frozen=True, slots=True)
+class DiscardedFile:
+    """A file of a run that nobody is to see any more."""
+
+    id: str
+    org_id: str
+    team_id: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """What a run was asked to do; checked.

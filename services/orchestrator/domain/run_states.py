@@ -51,6 +51,12 @@ class RunNotCompleted(RunStateConflict):
     reason = "RUN_NOT_COMPLETED"
 
 
+class NoFailedSamples(RunStateConflict):
+    """The run is completed and has no failed samples to run again."""
+
+    reason = "NO_FAILED_SAMPLES"
+
+
 class RunNotRetryable(RunStateConflict):
     """Only a failed or cancelled run can be resumed."""
 

@@ -8,8 +8,9 @@ from orchestrator.inbound.run_wire import (
     sample_from,
 )
 from orchestrator.inbound.wire import page_from
-from orchestrator.ports.stores import Runs
+from orchestrator.ports.stores import RunChanges, Runs
 from orchestrator.usecases.create_run import CreateRun
+from orchestrator.usecases.stop_runs import StopRuns
 from proctor.common.v1.page_pb2 import PageInfo
 from proctor.runs.v1 import run_service_pb2 as pb
 from proctor.runs.v1.run_service_pb2_grpc import RunServiceServicer
@@ -24,9 +25,13 @@ _SAMPLES_MAX = 500
 class RunsRpc(RunServiceServicer):
     """Runs, their samples and artifacts."""
 
-    def __init__(self, runs: Runs, *, create_run: CreateRun) -> None:
+    def __init__(
+        self, runs: Runs, changes: RunChanges, *, create_run: CreateRun, stop_runs: StopRuns
+    ) -> None:
         self._runs = runs
+        self._changes = changes
         self._create_run = create_run
+        self._stop_runs = stop_runs
 
     async def CreateRun(
         self, request: pb.CreateRunRequest, _context: object
@@ -69,3 +74,31 @@ class RunsRpc(RunServiceServicer):
         return pb.GetArtifactsResponse(
             result_file_id=run.result_file_id, samples_file_id=run.samples_file_id
         )
+
+    async def CancelRun(
+        self, request: pb.CancelRunRequest, _context: object
+    ) -> pb.CancelRunResponse:
+        """Stop a run."""
+        run = await self._stop_runs.cancel(current_caller(), request.run_id)
+        return pb.CancelRunResponse(run=run_from(run))
+
+    async def RerunFailedSamples(
+        self, request: pb.RerunFailedSamplesRequest, _context: object
+    ) -> pb.RerunFailedSamplesResponse:
+        """Put the failed samples of a completed run back to work."""
+        caller, token = current_caller(), request.run_token
+        run = await self._changes.rerun_failed(caller, request.run_id, token=token)
+        return pb.RerunFailedSamplesResponse(run=run_from(run))
+
+    async def RetryRun(self, request: pb.RetryRunRequest, _context: object) -> pb.RetryRunResponse:
+        """Resume a failed or cancelled run."""
+        caller, token = current_caller(), request.run_token
+        run = await self._changes.retry(caller, request.run_id, token=token)
+        return pb.RetryRunResponse(run=run_from(run))
+
+    async def DeleteRun(
+        self, request: pb.DeleteRunRequest, _context: object
+    ) -> pb.DeleteRunResponse:
+        """Hide a run and discard its artifacts."""
+        await self._stop_runs.delete(current_caller(), request.run_id)
+        return pb.DeleteRunResponse()

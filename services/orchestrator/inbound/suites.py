@@ -4,6 +4,7 @@ from orchestrator.inbound.suite_wire import suite_from, version_from
 from orchestrator.inbound.wire import page_from
 from orchestrator.ports.stores import Suites
 from orchestrator.usecases.create_suite import CreateSuite, CreateSuiteVersion, SuiteDraft
+from orchestrator.usecases.stop_runs import StopRuns
 from proctor.common.v1.page_pb2 import PageInfo
 from proctor.suites.v1 import suite_service_pb2 as pb
 from proctor.suites.v1.suite_service_pb2_grpc import SuiteServiceServicer
@@ -17,11 +18,17 @@ class SuitesRpc(SuiteServiceServicer):
     """Suites and their versions."""
 
     def __init__(
-        self, suites: Suites, *, create_suite: CreateSuite, create_version: CreateSuiteVersion
+        self,
+        suites: Suites,
+        *,
+        create_suite: CreateSuite,
+        create_version: CreateSuiteVersion,
+        stop_runs: StopRuns,
     ) -> None:
         self._suites = suites
         self._create_suite = create_suite
         self._create_version = create_version
+        self._stop_runs = stop_runs
 
     async def CreateSuite(
         self, request: pb.CreateSuiteRequest, _context: object
@@ -83,3 +90,10 @@ class SuitesRpc(SuiteServiceServicer):
             versions=[version_from(version) for version in found.entries],
             page=PageInfo(has_more=found.has_more),
         )
+
+    async def DeleteSuite(
+        self, request: pb.DeleteSuiteRequest, _context: object
+    ) -> pb.DeleteSuiteResponse:
+        """Hide a suite with its versions and all its runs."""
+        deleted_runs = await self._stop_runs.delete_suite(current_caller(), request.suite_id)
+        return pb.DeleteSuiteResponse(deleted_runs=deleted_runs)

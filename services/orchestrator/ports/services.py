@@ -111,6 +111,13 @@ class Files(Protocol):
         ...
 
 
+class FileRemoval(Protocol):
+    """Deleting files of the current caller's team."""
+
+    async def delete(self, file_id: str) -> None:
+        """Delete a file; a ServiceError of kind NOT_FOUND when it is not there."""
+
+
 Fence = Callable[[], AbstractAsyncContextManager[None]]
 """Opens a block in which nobody takes our lease over; raises LeaseLost when somebody has."""
 

@@ -13,7 +13,7 @@ from orchestrator.domain.failure import Failure
 from orchestrator.domain.listing import Page, RunFilter, SampleFilter, Slice
 from orchestrator.domain.metrics import Counts, GroupResult
 from orchestrator.domain.outcomes import SampleChanges
-from orchestrator.domain.run import Run, RunRequest
+from orchestrator.domain.run import DiscardedFile, Run, RunRequest
 from orchestrator.domain.sample import Sample
 from orchestrator.domain.sharding import PlannedShard, Share, TaskSize
 from orchestrator.domain.suite import Suite, SuiteVersion, VersionContent, VersionRef
@@ -97,6 +97,52 @@ class Runs(Protocol):
         ...
 
 
+class RunChanges(Protocol):
+    """What the caller's team does to its runs. All raise RunNotFound."""
+
+    async def cancel(self, caller: Caller, run_id: str) -> Run:
+        """Stop a run and return it: cancelled, or cancelling while it is in somebody's hands.
+
+        What was finished stays. Raises RunNotCancellable when it has completed or failed.
+        """
+        ...
+
+    async def rerun_failed(self, caller: Caller, run_id: str, *, token: str) -> Run:
+        """Queue the failed samples of a completed run again, with their results kept aside.
+
+        `token` replaces the run token. Raises RunNotCompleted or NoFailedSamples.
+        """
+        ...
+
+    async def retry(self, caller: Caller, run_id: str, *, token: str) -> Run:
+        """Resume a failed or cancelled run where its stored samples are.
+
+        `token` replaces the run token. Raises RunNotRetryable.
+        """
+        ...
+
+    async def delete(self, caller: Caller, run_id: str) -> None:
+        """Hide a run and discard its artifacts; an unfinished one is cancelled first."""
+
+    async def delete_suite(self, caller: Caller, suite_id: str) -> int:
+        """Hide a suite, and all its runs as `delete` does; return how many runs. SuiteNotFound."""
+        ...
+
+
+class Discards(Protocol):
+    """Files that are to be deleted where they lie."""
+
+    async def pending(self, *, limit: int) -> Sequence[DiscardedFile]:
+        """Return files to delete, those that were noted first."""
+        ...
+
+    async def gone(self, file_id: str) -> None:
+        """Forget a file: it is deleted."""
+
+    async def put_off(self, file_id: str) -> None:
+        """Let all others come before a file that cannot be deleted."""
+
+
 class RunSteps(Protocol):
     """What one worker does for a whole run."""
 
@@ -108,7 +154,10 @@ class RunSteps(Protocol):
         """Move a queued run to in_progress and announce it; one that is there already stays."""
 
     async def fail(self, lease: Lease, failure: Failure) -> None:
-        """End the run as failed, announce it, and take all its leases away."""
+        """End the run as failed, announce it, and take all its leases away.
+
+        One that is being cancelled does not fail any more: LeaseLost.
+        """
 
     async def note_token(self, run_id: str, token: str) -> None:
         """Keep a renewed run token."""
@@ -129,7 +178,10 @@ class Leases(Protocol):
         ...
 
     async def sweep(self) -> int:
-        """Write work messages for whatever is unfinished and in nobody's hands; return how many."""
+        """Go on with whatever is unfinished and in nobody's hands; return how many pieces it was.
+
+        Work gets its message again; a run that is being cancelled ends.
+        """
         ...
 
 
@@ -221,4 +273,7 @@ class Results(Protocol):
         ...
 
     async def complete(self, lease: Lease, *, result_file_id: str, samples_file_id: str) -> None:
-        """End the run as completed and announce it."""
+        """End the run as completed and announce it; artifacts of an earlier edition are discarded.
+
+        One that is being cancelled does not complete any more: LeaseLost.
+        """

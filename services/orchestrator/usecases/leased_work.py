@@ -49,6 +49,8 @@ class LeasedWork:
             except Exception as error:  # noqa: BLE001 -- each kind has its own end below
                 if lost_lease(error):
                     _log.info("work_handed_over")
+                    # Ours still when the run is being cancelled, which waits for it to be back.
+                    await self._give_back(lease)
                     return
                 await self._end_or_give_back(lease, error, stage)
 
@@ -69,6 +71,7 @@ class LeasedWork:
             await self._steps.fail(lease, failure)
         except LeaseLost:
             _log.info("work_handed_over")
+            await self._give_back(lease)
         else:
             _log.info("run_failed", code=failure.code, message=failure.message)
 
@@ -76,5 +79,5 @@ class LeasedWork:
         try:
             async with asyncio.timeout(_RELEASE_S):
                 await self._leases.release(lease, mishap=False)
-        except Exception as error:  # noqa: BLE001 -- we are stopping; the lease ends by itself
+        except Exception as error:  # noqa: BLE001 -- the lease ends by itself
             _log.warning("lease_not_released", error=repr(error))

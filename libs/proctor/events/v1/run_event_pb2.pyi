@@ -20,8 +20,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class RunEvent(_message.Message):
-    """Body of the CloudEvents proctor.run.queued.v1, proctor.run.started.v1, proctor.run.completed.v1 and
-    proctor.run.failed.v1, as JSON with the field names below. Subject: proctor.events.run.<fact>.v1.<org>.<team>.
+    """Body of the CloudEvents proctor.run.queued.v1, proctor.run.started.v1, proctor.run.completed.v1, proctor.run.failed.v1
+    and proctor.run.cancelled.v1, as JSON with the field names below. A run that is put back to work is queued again. Subject: proctor.events.run.<fact>.v1.<org>.<team>.
     An event has at most 512 KiB. Members that would make it larger are not there at all, GetRun has them: first metrics and
     generation, then run.metadata, then run.models and run.task_ids.
     """

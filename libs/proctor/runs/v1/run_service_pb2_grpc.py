@@ -60,6 +60,26 @@ class RunServiceStub:
                 request_serializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.GetArtifactsRequest.SerializeToString,
                 response_deserializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.GetArtifactsResponse.FromString,
                 _registered_method=True)
+        self.CancelRun = channel.unary_unary(
+                '/proctor.runs.v1.RunService/CancelRun',
+                request_serializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.CancelRunRequest.SerializeToString,
+                response_deserializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.CancelRunResponse.FromString,
+                _registered_method=True)
+        self.RerunFailedSamples = channel.unary_unary(
+                '/proctor.runs.v1.RunService/RerunFailedSamples',
+                request_serializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.RerunFailedSamplesRequest.SerializeToString,
+                response_deserializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.RerunFailedSamplesResponse.FromString,
+                _registered_method=True)
+        self.RetryRun = channel.unary_unary(
+                '/proctor.runs.v1.RunService/RetryRun',
+                request_serializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.RetryRunRequest.SerializeToString,
+                response_deserializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.RetryRunResponse.FromString,
+                _registered_method=True)
+        self.DeleteRun = channel.unary_unary(
+                '/proctor.runs.v1.RunService/DeleteRun',
+                request_serializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.DeleteRunRequest.SerializeToString,
+                response_deserializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.DeleteRunResponse.FromString,
+                _registered_method=True)
 
 
 class RunServiceServicer:
@@ -107,6 +127,38 @@ class RunServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelRun(self, request, context):
+        """Stop a run: it is cancelled as soon as nothing of it is in flight. Repeating it changes nothing.
+        Reasons: RUN_NOT_FOUND, RUN_NOT_CANCELLABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RerunFailedSamples(self, request, context):
+        """Put the failed samples of a completed run back to work, in place; the results before are kept aside.
+        Reasons: RUN_NOT_FOUND, RUN_NOT_COMPLETED, NO_FAILED_SAMPLES.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryRun(self, request, context):
+        """Resume a failed or cancelled run in place; completed samples keep their results.
+        Reasons: RUN_NOT_FOUND, RUN_NOT_RETRYABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteRun(self, request, context):
+        """Hide a run from every read and give back its artifacts; an unfinished one is cancelled first.
+        Reasons: RUN_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RunServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -134,6 +186,26 @@ def add_RunServiceServicer_to_server(servicer, server):
                     servicer.GetArtifacts,
                     request_deserializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.GetArtifactsRequest.FromString,
                     response_serializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.GetArtifactsResponse.SerializeToString,
+            ),
+            'CancelRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelRun,
+                    request_deserializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.CancelRunRequest.FromString,
+                    response_serializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.CancelRunResponse.SerializeToString,
+            ),
+            'RerunFailedSamples': grpc.unary_unary_rpc_method_handler(
+                    servicer.RerunFailedSamples,
+                    request_deserializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.RerunFailedSamplesRequest.FromString,
+                    response_serializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.RerunFailedSamplesResponse.SerializeToString,
+            ),
+            'RetryRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryRun,
+                    request_deserializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.RetryRunRequest.FromString,
+                    response_serializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.RetryRunResponse.SerializeToString,
+            ),
+            'DeleteRun': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteRun,
+                    request_deserializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.DeleteRunRequest.FromString,
+                    response_serializer=proctor_dot_runs_dot_v1_dot_run__service__pb2.DeleteRunResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -272,6 +344,114 @@ class RunService:
             '/proctor.runs.v1.RunService/GetArtifacts',
             proctor_dot_runs_dot_v1_dot_run__service__pb2.GetArtifactsRequest.SerializeToString,
             proctor_dot_runs_dot_v1_dot_run__service__pb2.GetArtifactsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/proctor.runs.v1.RunService/CancelRun',
+            proctor_dot_runs_dot_v1_dot_run__service__pb2.CancelRunRequest.SerializeToString,
+            proctor_dot_runs_dot_v1_dot_run__service__pb2.CancelRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RerunFailedSamples(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/proctor.runs.v1.RunService/RerunFailedSamples',
+            proctor_dot_runs_dot_v1_dot_run__service__pb2.RerunFailedSamplesRequest.SerializeToString,
+            proctor_dot_runs_dot_v1_dot_run__service__pb2.RerunFailedSamplesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/proctor.runs.v1.RunService/RetryRun',
+            proctor_dot_runs_dot_v1_dot_run__service__pb2.RetryRunRequest.SerializeToString,
+            proctor_dot_runs_dot_v1_dot_run__service__pb2.RetryRunResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteRun(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/proctor.runs.v1.RunService/DeleteRun',
+            proctor_dot_runs_dot_v1_dot_run__service__pb2.DeleteRunRequest.SerializeToString,
+            proctor_dot_runs_dot_v1_dot_run__service__pb2.DeleteRunResponse.FromString,
             options,
             channel_credentials,
             insecure,

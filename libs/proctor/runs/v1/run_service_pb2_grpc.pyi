@@ -54,6 +54,22 @@ class RunServiceStub:
     """Get the files of a finished run; all absent before.
     Reasons: RUN_NOT_FOUND.
     """
+    CancelRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.CancelRunRequest, _run_service_pb2.CancelRunResponse]
+    """Stop a run: it is cancelled as soon as nothing of it is in flight. Repeating it changes nothing.
+    Reasons: RUN_NOT_FOUND, RUN_NOT_CANCELLABLE.
+    """
+    RerunFailedSamples: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.RerunFailedSamplesRequest, _run_service_pb2.RerunFailedSamplesResponse]
+    """Put the failed samples of a completed run back to work, in place; the results before are kept aside.
+    Reasons: RUN_NOT_FOUND, RUN_NOT_COMPLETED, NO_FAILED_SAMPLES.
+    """
+    RetryRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.RetryRunRequest, _run_service_pb2.RetryRunResponse]
+    """Resume a failed or cancelled run in place; completed samples keep their results.
+    Reasons: RUN_NOT_FOUND, RUN_NOT_RETRYABLE.
+    """
+    DeleteRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.DeleteRunRequest, _run_service_pb2.DeleteRunResponse]
+    """Hide a run from every read and give back its artifacts; an unfinished one is cancelled first.
+    Reasons: RUN_NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class RunServiceAsyncStub(RunServiceStub):
@@ -79,6 +95,22 @@ class RunServiceAsyncStub(RunServiceStub):
     """
     GetArtifacts: _aio.UnaryUnaryMultiCallable[_run_service_pb2.GetArtifactsRequest, _run_service_pb2.GetArtifactsResponse]  # type: ignore[assignment]
     """Get the files of a finished run; all absent before.
+    Reasons: RUN_NOT_FOUND.
+    """
+    CancelRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.CancelRunRequest, _run_service_pb2.CancelRunResponse]  # type: ignore[assignment]
+    """Stop a run: it is cancelled as soon as nothing of it is in flight. Repeating it changes nothing.
+    Reasons: RUN_NOT_FOUND, RUN_NOT_CANCELLABLE.
+    """
+    RerunFailedSamples: _aio.UnaryUnaryMultiCallable[_run_service_pb2.RerunFailedSamplesRequest, _run_service_pb2.RerunFailedSamplesResponse]  # type: ignore[assignment]
+    """Put the failed samples of a completed run back to work, in place; the results before are kept aside.
+    Reasons: RUN_NOT_FOUND, RUN_NOT_COMPLETED, NO_FAILED_SAMPLES.
+    """
+    RetryRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.RetryRunRequest, _run_service_pb2.RetryRunResponse]  # type: ignore[assignment]
+    """Resume a failed or cancelled run in place; completed samples keep their results.
+    Reasons: RUN_NOT_FOUND, RUN_NOT_RETRYABLE.
+    """
+    DeleteRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.DeleteRunRequest, _run_service_pb2.DeleteRunResponse]  # type: ignore[assignment]
+    """Hide a run from every read and give back its artifacts; an unfinished one is cancelled first.
     Reasons: RUN_NOT_FOUND.
     """
 
@@ -133,6 +165,46 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_run_service_pb2.GetArtifactsResponse, _abc.Awaitable[_run_service_pb2.GetArtifactsResponse]]:
         """Get the files of a finished run; all absent before.
+        Reasons: RUN_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelRun(
+        self,
+        request: _run_service_pb2.CancelRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_run_service_pb2.CancelRunResponse, _abc.Awaitable[_run_service_pb2.CancelRunResponse]]:
+        """Stop a run: it is cancelled as soon as nothing of it is in flight. Repeating it changes nothing.
+        Reasons: RUN_NOT_FOUND, RUN_NOT_CANCELLABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def RerunFailedSamples(
+        self,
+        request: _run_service_pb2.RerunFailedSamplesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_run_service_pb2.RerunFailedSamplesResponse, _abc.Awaitable[_run_service_pb2.RerunFailedSamplesResponse]]:
+        """Put the failed samples of a completed run back to work, in place; the results before are kept aside.
+        Reasons: RUN_NOT_FOUND, RUN_NOT_COMPLETED, NO_FAILED_SAMPLES.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryRun(
+        self,
+        request: _run_service_pb2.RetryRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_run_service_pb2.RetryRunResponse, _abc.Awaitable[_run_service_pb2.RetryRunResponse]]:
+        """Resume a failed or cancelled run in place; completed samples keep their results.
+        Reasons: RUN_NOT_FOUND, RUN_NOT_RETRYABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteRun(
+        self,
+        request: _run_service_pb2.DeleteRunRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_run_service_pb2.DeleteRunResponse, _abc.Awaitable[_run_service_pb2.DeleteRunResponse]]:
+        """Hide a run from every read and give back its artifacts; an unfinished one is cancelled first.
         Reasons: RUN_NOT_FOUND.
         """
 

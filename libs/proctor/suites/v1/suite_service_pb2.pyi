@@ -389,3 +389,47 @@ class ListSuiteVersionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSuiteVersionsResponse: _TypeAlias = ListSuiteVersionsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteSuiteRequest(_message.Message):
+    """Which suite to delete."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUITE_ID_FIELD_NUMBER: _builtins.int
+    suite_id: _builtins.str
+    """Id of the suite."""
+    def __init__(
+        self,
+        *,
+        suite_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["suite_id", b"suite_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSuiteRequest: _TypeAlias = DeleteSuiteRequest  # noqa: Y015
+
+@_typing.final
+class DeleteSuiteResponse(_message.Message):
+    """Answer to DeleteSuite."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETED_RUNS_FIELD_NUMBER: _builtins.int
+    deleted_runs: _builtins.int
+    """How many runs were hidden by this call."""
+    def __init__(
+        self,
+        *,
+        deleted_runs: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_runs", b"deleted_runs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteSuiteResponse: _TypeAlias = DeleteSuiteResponse  # noqa: Y015

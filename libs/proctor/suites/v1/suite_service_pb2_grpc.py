@@ -65,6 +65,11 @@ class SuiteServiceStub:
                 request_serializer=proctor_dot_suites_dot_v1_dot_suite__service__pb2.ListSuiteVersionsRequest.SerializeToString,
                 response_deserializer=proctor_dot_suites_dot_v1_dot_suite__service__pb2.ListSuiteVersionsResponse.FromString,
                 _registered_method=True)
+        self.DeleteSuite = channel.unary_unary(
+                '/proctor.suites.v1.SuiteService/DeleteSuite',
+                request_serializer=proctor_dot_suites_dot_v1_dot_suite__service__pb2.DeleteSuiteRequest.SerializeToString,
+                response_deserializer=proctor_dot_suites_dot_v1_dot_suite__service__pb2.DeleteSuiteResponse.FromString,
+                _registered_method=True)
 
 
 class SuiteServiceServicer:
@@ -120,6 +125,14 @@ class SuiteServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteSuite(self, request, context):
+        """Hide a suite with its versions and all its runs from every read; unfinished runs are cancelled first.
+        Reasons: SUITE_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SuiteServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -152,6 +165,11 @@ def add_SuiteServiceServicer_to_server(servicer, server):
                     servicer.ListSuiteVersions,
                     request_deserializer=proctor_dot_suites_dot_v1_dot_suite__service__pb2.ListSuiteVersionsRequest.FromString,
                     response_serializer=proctor_dot_suites_dot_v1_dot_suite__service__pb2.ListSuiteVersionsResponse.SerializeToString,
+            ),
+            'DeleteSuite': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteSuite,
+                    request_deserializer=proctor_dot_suites_dot_v1_dot_suite__service__pb2.DeleteSuiteRequest.FromString,
+                    response_serializer=proctor_dot_suites_dot_v1_dot_suite__service__pb2.DeleteSuiteResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -317,6 +335,33 @@ class SuiteService:
             '/proctor.suites.v1.SuiteService/ListSuiteVersions',
             proctor_dot_suites_dot_v1_dot_suite__service__pb2.ListSuiteVersionsRequest.SerializeToString,
             proctor_dot_suites_dot_v1_dot_suite__service__pb2.ListSuiteVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteSuite(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/proctor.suites.v1.SuiteService/DeleteSuite',
+            proctor_dot_suites_dot_v1_dot_suite__service__pb2.DeleteSuiteRequest.SerializeToString,
+            proctor_dot_suites_dot_v1_dot_suite__service__pb2.DeleteSuiteResponse.FromString,
             options,
             channel_credentials,
             insecure,

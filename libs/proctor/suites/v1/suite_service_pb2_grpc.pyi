@@ -58,6 +58,10 @@ class SuiteServiceStub:
     """List a suite's versions, highest first. The cursor is a suite_version_id.
     Reasons: SUITE_NOT_FOUND, INVALID_CURSOR.
     """
+    DeleteSuite: _grpc.UnaryUnaryMultiCallable[_suite_service_pb2.DeleteSuiteRequest, _suite_service_pb2.DeleteSuiteResponse]
+    """Hide a suite with its versions and all its runs from every read; unfinished runs are cancelled first.
+    Reasons: SUITE_NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class SuiteServiceAsyncStub(SuiteServiceStub):
@@ -88,6 +92,10 @@ class SuiteServiceAsyncStub(SuiteServiceStub):
     ListSuiteVersions: _aio.UnaryUnaryMultiCallable[_suite_service_pb2.ListSuiteVersionsRequest, _suite_service_pb2.ListSuiteVersionsResponse]  # type: ignore[assignment]
     """List a suite's versions, highest first. The cursor is a suite_version_id.
     Reasons: SUITE_NOT_FOUND, INVALID_CURSOR.
+    """
+    DeleteSuite: _aio.UnaryUnaryMultiCallable[_suite_service_pb2.DeleteSuiteRequest, _suite_service_pb2.DeleteSuiteResponse]  # type: ignore[assignment]
+    """Hide a suite with its versions and all its runs from every read; unfinished runs are cancelled first.
+    Reasons: SUITE_NOT_FOUND.
     """
 
 class SuiteServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -152,6 +160,16 @@ class SuiteServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_suite_service_pb2.ListSuiteVersionsResponse, _abc.Awaitable[_suite_service_pb2.ListSuiteVersionsResponse]]:
         """List a suite's versions, highest first. The cursor is a suite_version_id.
         Reasons: SUITE_NOT_FOUND, INVALID_CURSOR.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteSuite(
+        self,
+        request: _suite_service_pb2.DeleteSuiteRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_suite_service_pb2.DeleteSuiteResponse, _abc.Awaitable[_suite_service_pb2.DeleteSuiteResponse]]:
+        """Hide a suite with its versions and all its runs from every read; unfinished runs are cancelled first.
+        Reasons: SUITE_NOT_FOUND.
         """
 
 def add_SuiteServiceServicer_to_server(servicer: SuiteServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

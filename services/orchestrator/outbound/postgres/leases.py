@@ -8,22 +8,27 @@ from orchestrator.domain.sharding import Share
 from orchestrator.domain.work import Lease, RunStep
 from orchestrator.outbound.postgres import messages
 from orchestrator.outbound.postgres.dispatch import advance
+from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
 from pgstore.database import Database
 
 # What was given back has no lease_until, so that a late renewal does not take it again; what only
 # ran out keeps it, and a slow worker may go on when nobody took over.
+# A run that is being cancelled renews none: that is how its workers hear of it.
 # One row a statement: whoever ends a shard locks several in an order of its own.
 _RENEW_SHARD = """
 UPDATE shards SET lease_until = now() + $4, state = 'leased'
 WHERE run_id = $1 AND shard_no = $2 AND epoch = $3 AND state IN ('dispatched', 'leased')
   AND lease_until IS NOT NULL
+  AND EXISTS (SELECT 1 FROM runs WHERE run_id = $1 AND state = 'in_progress')
 RETURNING generation_share, grader_share
 """
 _RENEW_RUN = """
 UPDATE runs SET lease_until = now() + $3
 WHERE run_id = $1 AND epoch = $2 AND deleted_at IS NULL AND lease_until IS NOT NULL
+  AND state <> 'cancelling'
 RETURNING 1
 """
+_LOCK_STATE = "SELECT state FROM runs WHERE run_id = $1 FOR UPDATE"
 _RELEASE_SHARD = """
 UPDATE shards SET state = 'dispatched', lease_until = NULL, dispatched_at = now(), dispatches = 1,
                   mishaps = mishaps + $4
@@ -82,11 +87,13 @@ class PostgresLeases:
     """Leases of run steps and shards.
 
     Args:
+        stopper: Ends a run that is being cancelled when its last lease is gone.
         lease_s: How long a lease is good without renewal.
     """
 
-    def __init__(self, database: Database, *, lease_s: float) -> None:
+    def __init__(self, database: Database, stopper: RunStopper, *, lease_s: float) -> None:
         self._database = database
+        self._stopper = stopper
         self._lease = timedelta(seconds=lease_s)
 
     async def renew(self, leases: Collection[Lease]) -> Mapping[Lease, Share | None]:
@@ -107,7 +114,8 @@ class PostgresLeases:
 
     async def release(self, lease: Lease, *, mishap: bool) -> int:
         """Give a lease back, so that anybody may take it at once; a lost one stays lost."""
-        async with self._database.connection() as connection:
+        async with self._database.connection() as connection, connection.transaction():
+            state = await connection.fetchval(_LOCK_STATE, lease.run_id)
             if lease.shard_no is None:
                 mishaps = await connection.fetchval(
                     _RELEASE_RUN, lease.run_id, lease.epoch, int(mishap)
@@ -116,10 +124,15 @@ class PostgresLeases:
                 mishaps = await connection.fetchval(
                     _RELEASE_SHARD, lease.run_id, lease.shard_no, lease.epoch, int(mishap)
                 )
+            if state == RunState.CANCELLING:
+                await self._stopper.settle(connection, lease.run_id)
         return mishaps or 0
 
     async def sweep(self) -> int:
-        """Write work messages for whatever is unfinished and in nobody's hands; return how many."""
+        """Go on with whatever is unfinished and in nobody's hands; return how many pieces it was.
+
+        Work gets its message again; a run that is being cancelled ends.
+        """
         async with self._database.connection() as connection:
             async with connection.transaction():
                 shards = await connection.fetch(_ABANDONED_SHARDS)
@@ -134,7 +147,9 @@ class PostgresLeases:
                 stranded = await connection.fetch(_STRANDED_RUNS)
                 for row in stranded:
                     await advance(connection, row["run_id"], RunState(row["state"]))
-        return len(shards) + len(runs) + len(stranded)
+            async with connection.transaction():
+                stopped = await self._stopper.settle_all(connection)
+        return len(shards) + len(runs) + len(stranded) + stopped
 
 
 def _step(state: RunState) -> RunStep:

@@ -36,6 +36,7 @@ class Fact(StrEnum):
     STARTED = "started"
     COMPLETED = "completed"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 async def send_step(store: RawConnection, run_id: str, step: RunStep) -> None:

@@ -1,16 +1,17 @@
 """Items, samples and shards of a run that is being prepared."""
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 from orchestrator.domain.run_states import RunState
-from orchestrator.domain.sharding import PlannedShard, ShardKind, ShardState, TaskSize
+from orchestrator.domain.sharding import PlannedShard, TaskSize
+from orchestrator.domain.standing import Standing, Standings, beginning, first_epoch
 from orchestrator.domain.work import Item, Lease, PreparedTask
 from orchestrator.outbound.postgres.dispatch import advance
 from orchestrator.outbound.postgres.fences import hold
+from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
 from orchestrator.outbound.postgres.run_steps import lock_held
 from pgstore.copying import copy_rows
-from pgstore.database import Database
+from pgstore.database import Database, RawConnection
 
 _ITEM_COLUMNS = (
     "run_id",
@@ -32,7 +33,9 @@ _SHARD_COLUMNS = (
     "model_ord",
     "from_index",
     "to_index",
+    "completed",
     "failed",
+    "epoch",
 )
 
 _PREPARED = "SELECT task_ord, item_count, aggregate FROM run_tasks WHERE run_id = $1"
@@ -55,18 +58,25 @@ CROSS JOIN generate_series(0, (SELECT cardinality(models) - 1 FROM runs WHERE ru
     AS m(model_ord)
 WHERE i.run_id = $1 AND i.task_ord = $2
 """
-# Samples that failed in prepare count in the shard that generates their range. An item fails for
-# all models at once, and ranges are counted outside: no plan can make a product of the two.
-_FAILED = """
-SELECT task_ord, array_agg(sample_index ORDER BY sample_index) AS indices
-FROM items WHERE run_id = $1 AND error_code IS NOT NULL GROUP BY task_ord
+# Ranges are counted outside: no plan can make a product of shards and samples.
+_STANDINGS = """
+SELECT task_ord, model_ord,
+       CASE WHEN state = 'completed' THEN 'completed'
+            WHEN state <> 'failed' THEN 'ready'
+            WHEN error_stage IN ('prepare', 'generate') THEN 'not_generated'
+            ELSE 'not_scored' END AS standing,
+       array_agg(sample_index ORDER BY sample_index) AS indices
+FROM samples WHERE run_id = $1 AND state <> 'queued'
+GROUP BY task_ord, model_ord, standing
 """
+# From here on the shards have the counts.
 _COMPLETE = """
-UPDATE runs SET prepared_at = now(), lease_until = NULL, mishaps = 0,
-                total = (SELECT count(*) FROM samples WHERE run_id = $1)
+UPDATE runs SET prepared_at = now(), lease_until = NULL, mishaps = 0, completed = NULL,
+                failed = NULL, total = (SELECT count(*) FROM samples WHERE run_id = $1)
 WHERE run_id = $1
 RETURNING total
 """
+_EDITION = "SELECT edition FROM runs WHERE run_id = $1"
 
 # The planner has to hear of a run that changes the picture before the next automatic ANALYZE, a
 # minute later: without it the first 4,000 samples of a new database cost six times as much.
@@ -78,8 +88,9 @@ SELECT $1::int * 10 > reltuples FROM pg_class WHERE oid = 'samples'::regclass
 class PostgresPreparations:
     """What preparing a run makes."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, stopper: RunStopper) -> None:
         self._database = database
+        self._stopper = stopper
 
     async def prepared(self, lease: Lease) -> Mapping[int, TaskSize]:
         """Return the tasks that an earlier attempt completed, by their place in the manifest."""
@@ -142,35 +153,41 @@ class PostgresPreparations:
         async with self._database.connection() as connection:
             async with connection.transaction():
                 state = await lock_held(connection, lease)
-                failed = {
-                    row["task_ord"]: row["indices"]
-                    for row in await connection.fetch(_FAILED, lease.run_id)
-                }
-                rows = (_shard_row(lease.run_id, shard, failed) for shard in plan)
+                standings = await _standings(connection, lease.run_id)
+                epoch = first_epoch(await connection.fetchval(_EDITION, lease.run_id))
+                rows = (_shard_row(lease.run_id, shard, standings, epoch) for shard in plan)
                 await copy_rows(connection, "shards", _SHARD_COLUMNS, rows)
                 total = await connection.fetchval(_COMPLETE, lease.run_id)
                 if state is RunState.IN_PROGRESS:
                     await advance(connection, lease.run_id, state)
+                elif state is RunState.CANCELLING:
+                    await self._stopper.settle(connection, lease.run_id)
             if await connection.fetchval(_CHANGES_THE_PICTURE, total):
                 await connection.execute("ANALYZE items, samples")
 
 
+async def _standings(connection: RawConnection, run_id: str) -> Standings:
+    found: dict[tuple[int, int], dict[Standing, Sequence[int]]] = {}
+    for row in await connection.fetch(_STANDINGS, run_id):
+        group = found.setdefault((row["task_ord"], row["model_ord"]), {})
+        group[Standing(row["standing"])] = row["indices"]
+    return found
+
+
 def _shard_row(
-    run_id: str, shard: PlannedShard, failed: Mapping[int, Sequence[int]]
+    run_id: str, shard: PlannedShard, standings: Standings, epoch: int
 ) -> Sequence[object]:
-    indices = () if shard.kind is ShardKind.AGGREGATE else failed.get(shard.task_ord, ())
+    begins = beginning(shard, standings)
     return (
         run_id,
         shard.shard_no,
         shard.kind,
-        _first_state(shard.kind),
+        begins.state,
         shard.task_ord,
         shard.model_ord,
         shard.from_index,
         shard.to_index,
-        bisect_left(indices, shard.to_index) - bisect_left(indices, shard.from_index),
+        begins.completed,
+        begins.failed,
+        epoch,
     )
-
-
-def _first_state(kind: ShardKind) -> ShardState:
-    return ShardState.BLOCKED if kind is ShardKind.AGGREGATE else ShardState.WAITING

@@ -9,16 +9,17 @@ from fractions import Fraction
 import orjson
 
 from orchestrator.domain.metrics import Counts, GroupResult, ScoreSum
-from orchestrator.domain.run_states import RunEvent, next_state
+from orchestrator.domain.run_states import RunEvent, RunState, next_state
 from orchestrator.domain.sample import Sample
 from orchestrator.domain.suite import Suite, SuiteVersion
 from orchestrator.domain.tokens import Tokens
-from orchestrator.domain.work import Lease
+from orchestrator.domain.work import Lease, LeaseLost
 from orchestrator.outbound.postgres import sample_records
 from orchestrator.outbound.postgres.fences import hold
 from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
-from orchestrator.outbound.postgres.run_records import tokens_from
-from orchestrator.outbound.postgres.run_steps import lock_held, read_run
+from orchestrator.outbound.postgres.run_changes.discards import discard
+from orchestrator.outbound.postgres.run_records import read_run, tokens_from
+from orchestrator.outbound.postgres.run_steps import lock_held
 from orchestrator.outbound.postgres.suites import origin_of
 from pgstore.database import Database
 
@@ -54,6 +55,7 @@ UPDATE runs SET metrics = $2, total = $3, completed = $4, failed = $5, input_tok
 WHERE run_id = $1
 RETURNING finish_at
 """
+_REPLACED = "SELECT result_file_id, samples_file_id FROM runs WHERE run_id = $1"
 _COMPLETE = """
 UPDATE runs SET state = $2, result_file_id = $3, samples_file_id = $4, ended_at = finish_at,
                 lease_until = NULL
@@ -135,9 +137,19 @@ class PostgresResults:
                 yield batch
 
     async def complete(self, lease: Lease, *, result_file_id: str, samples_file_id: str) -> None:
-        """End the run as completed and announce it."""
+        """End the run as completed and announce it; artifacts of an earlier edition are discarded.
+
+        One that is being cancelled does not complete any more: LeaseLost.
+        """
         async with self._database.connection() as connection, connection.transaction():
-            after = next_state(await lock_held(connection, lease), RunEvent.FINISH)
+            state = await lock_held(connection, lease)
+            if state is RunState.CANCELLING:
+                raise LeaseLost(lease)
+            after = next_state(state, RunEvent.FINISH)
+            ((*replaced,),) = await connection.fetch(_REPLACED, lease.run_id)
+            await discard(
+                connection, lease.run_id, set(replaced) - {result_file_id, samples_file_id}
+            )
             await connection.execute(
                 _COMPLETE, lease.run_id, after, result_file_id, samples_file_id
             )

@@ -10,6 +10,7 @@ from orchestrator.domain.metrics import Counts
 from orchestrator.domain.run import Run, RunRequest
 from orchestrator.domain.run_states import RunState
 from orchestrator.domain.tokens import Tokens
+from pgstore.database import RawConnection
 
 # Until a run is finalised its shards have the counts: a few rows instead of all samples.
 RUN_SELECT = """
@@ -27,6 +28,12 @@ LEFT JOIN LATERAL (
     FROM shards h WHERE h.run_id = r.run_id AND r.completed IS NULL
 ) c ON true
 """
+
+
+async def read_run(connection: RawConnection, run_id: str) -> Run:
+    """Return a run that is known to be there."""
+    (row,) = await connection.fetch(f"{RUN_SELECT} WHERE r.run_id = $1", run_id)
+    return run_from(row)
 
 
 def run_from(record: Mapping[str, Any]) -> Run:

@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 from orchestrator.domain.failure import Failure, shortened
-from orchestrator.domain.run import Run
 from orchestrator.domain.run_states import RunEvent, RunState, next_state
 from orchestrator.domain.text import storable
 from orchestrator.domain.work import Lease, LeaseLost, RunJob, RunStep
 from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
-from orchestrator.outbound.postgres.run_records import RUN_SELECT, run_from
+from orchestrator.outbound.postgres.run_changes.discards import discard_artifacts
+from orchestrator.outbound.postgres.run_changes.stopping import close_shards
+from orchestrator.outbound.postgres.run_records import read_run
 from pgstore.database import Database, RawConnection
 
 # Stronger than the fence's lock: a step's transaction under way is waited for.
@@ -26,15 +27,13 @@ _DUE = {
 _MANIFEST = """
 SELECT v.manifest FROM runs r JOIN suite_versions v USING (suite_version_id) WHERE r.run_id = $1
 """
-_START = "UPDATE runs SET state = $2, started_at = now() WHERE run_id = $1"
+_START = """
+UPDATE runs SET state = $2, started_at = coalesce(started_at, now()) WHERE run_id = $1
+"""
 _FAIL = """
 UPDATE runs SET state = $2, error_code = $3, error_message = $4, error_stage = $5,
                 ended_at = now(), epoch = epoch + 1, lease_until = NULL
 WHERE run_id = $1
-"""
-_CLOSE_SHARDS = """
-UPDATE shards SET state = 'waiting', epoch = epoch + 1, lease_until = NULL
-WHERE run_id = $1 AND state IN ('dispatched', 'leased')
 """
 _NOTE_TOKEN = "UPDATE runs SET run_token = $2 WHERE run_id = $1"  # noqa: S105 -- SQL
 
@@ -75,14 +74,21 @@ class PostgresRunSteps:
                 await self._announcer.announce(connection, Fact.STARTED, run)
 
     async def fail(self, lease: Lease, failure: Failure) -> None:
-        """End the run as failed, announce it, and take all its leases away."""
+        """End the run as failed, announce it, and take all its leases away.
+
+        One that is being cancelled does not fail any more: LeaseLost.
+        """
         async with self._database.connection() as connection, connection.transaction():
-            after = next_state(await lock_held(connection, lease), RunEvent.FAIL)
+            state = await lock_held(connection, lease)
+            if state is RunState.CANCELLING:
+                raise LeaseLost(lease)
+            after = next_state(state, RunEvent.FAIL)
             message = shortened(storable(failure.message))
             await connection.execute(
                 _FAIL, lease.run_id, after, failure.code, message, failure.stage
             )
-            await connection.execute(_CLOSE_SHARDS, lease.run_id)
+            await close_shards(connection, lease.run_id, leased_too=True)
+            await discard_artifacts(connection, lease.run_id)
             run = await read_run(connection, lease.run_id)
             await self._announcer.announce(connection, Fact.FAILED, run)
 
@@ -90,12 +96,6 @@ class PostgresRunSteps:
         """Keep a renewed run token."""
         async with self._database.connection() as connection:
             await connection.execute(_NOTE_TOKEN, run_id, token)
-
-
-async def read_run(connection: RawConnection, run_id: str) -> Run:
-    """Return a run that is known to be there."""
-    (row,) = await connection.fetch(f"{RUN_SELECT} WHERE r.run_id = $1", run_id)
-    return run_from(row)
 
 
 async def lock_held(connection: RawConnection, lease: Lease) -> RunState:

@@ -10,7 +10,7 @@ from orchestrator.domain.metrics import Counts
 from orchestrator.domain.run import Run, RunIdTaken, RunNotFound, RunRequest
 from orchestrator.domain.run_states import RunState
 from orchestrator.domain.sample import Sample
-from orchestrator.domain.suite import VersionRef
+from orchestrator.domain.suite import SuiteNotFound, VersionRef
 from orchestrator.domain.text import storable
 from orchestrator.domain.tokens import NO_TOKENS
 from orchestrator.domain.work import RunStep
@@ -40,6 +40,9 @@ _INSERT = """
 INSERT INTO runs ({columns}) VALUES ({values}) ON CONFLICT (run_id) DO NOTHING RETURNING run_id
 """
 
+# A deletion of the suite waits for us, or we for it.
+_SUITE_STANDS = "SELECT 1 FROM suites WHERE suite_id = $1 AND deleted_at IS NULL FOR KEY SHARE"
+
 _CURSOR = f"SELECT r.created_at FROM runs r WHERE {_OURS} AND r.run_id = $3"  # noqa: S608 -- ours
 
 
@@ -62,6 +65,8 @@ class PostgresRuns:
                 columns=", ".join(columns),
                 values=", ".join(f"${number}" for number in range(1, len(columns) + 1)),
             )
+            if await connection.fetchval(_SUITE_STANDS, version.suite_id) is None:
+                raise SuiteNotFound(version.suite_id)
             if await connection.fetchval(statement, *columns.values()) is not None:
                 await self._announcer.announce(connection, Fact.QUEUED, run)
                 await messages.send_step(connection, run_id, RunStep.PREPARE)

@@ -10,7 +10,9 @@ from orchestrator.domain.sample import LAST_SAFE
 from orchestrator.domain.sharding import ShardKind, Share
 from orchestrator.domain.work import Lease, LeaseLost, Shard, ShardJob
 from orchestrator.outbound.postgres.dispatch import advance
-from orchestrator.outbound.postgres.run_steps import lock_held, read_run
+from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
+from orchestrator.outbound.postgres.run_records import read_run
+from orchestrator.outbound.postgres.run_steps import lock_held
 from pgstore.database import Database, RawConnection
 
 _TAKE = """
@@ -62,8 +64,9 @@ class PostgresShards:
         lease_s: How long a lease is good without renewal.
     """
 
-    def __init__(self, database: Database, *, lease_s: float) -> None:
+    def __init__(self, database: Database, stopper: RunStopper, *, lease_s: float) -> None:
         self._database = database
+        self._stopper = stopper
         self._lease = timedelta(seconds=lease_s)
 
     async def take(self, run_id: str, shard_no: int) -> ShardJob | None:
@@ -90,6 +93,8 @@ class PostgresShards:
             if row["kind"] == ShardKind.GENERATE:
                 group = (row["task_ord"], row["model_ord"])
                 await connection.execute(_RELEASE_GROUP, lease.run_id, *group)
+            if state is RunState.CANCELLING:
+                await self._stopper.settle(connection, lease.run_id)
             if state is not RunState.IN_PROGRESS:
                 return False
             return await advance(connection, lease.run_id, state)

@@ -220,3 +220,25 @@ class AggregateRow(Row, table=True):
     task_ord: int = _whole(SmallInteger, primary_key=True)
     model_ord: int = _whole(SmallInteger, primary_key=True)
     metrics: str = _text()
+
+
+class SupersededSampleRow(Row, table=True):
+    """A sample as it was before a rerun replaced its result."""
+
+    __tablename__ = "superseded_samples"
+
+    sample_key: UUID = Field(primary_key=True)
+    edition: int = Field(primary_key=True)
+    run_id: str = _text()
+    sample: dict[str, Any] = Field(sa_type=JSON)
+
+
+class DiscardedFileRow(Row, table=True):
+    """A file of a run that nobody is to see any more, until the importer has deleted it."""
+
+    __tablename__ = "discarded_files"
+
+    file_id: str = _text(primary_key=True)
+    org_id: str = _text()
+    team_id: str = _text()
+    noted_at: datetime = _moment()

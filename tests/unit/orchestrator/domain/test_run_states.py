@@ -73,3 +73,9 @@ def test_an_ended_run_moves_only_when_somebody_asks_for_it() -> None:
     leaving = {event for state, event in TRANSITIONS if state in ENDED}
 
     assert leaving <= asked
+
+
+def test_nothing_but_the_stop_itself_can_happen_to_a_run_that_is_being_cancelled() -> None:
+    possible = {event for state, event in TRANSITIONS if state is RunState.CANCELLING}
+
+    assert possible == {RunEvent.CANCEL, RunEvent.DRAINED}

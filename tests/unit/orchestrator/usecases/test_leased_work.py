@@ -35,13 +35,13 @@ async def test_work_that_succeeds_leaves_the_lease_to_whoever_finished_it() -> N
     assert (work.leases.released, work.steps.failures) == ([], [])
 
 
-async def test_a_lost_lease_ends_the_work_quietly() -> None:
+async def test_a_lost_lease_ends_the_work_quietly_and_is_given_back_in_case_it_is_ours() -> None:
     work = Work()
 
     await work.do(LeaseLost(LEASE))
     await work.do(ExceptionGroup("from a task group", [LeaseLost(LEASE)]))
 
-    assert (work.leases.released, work.steps.failures) == ([], [])
+    assert (work.leases.released, work.steps.failures) == ([False, False], [])
 
 
 async def test_a_failed_run_ends_with_its_reason() -> None:

@@ -17,6 +17,9 @@ from orchestrator.outbound.postgres.leases import PostgresLeases
 from orchestrator.outbound.postgres.messages import RunAnnouncer
 from orchestrator.outbound.postgres.preparations import PostgresPreparations
 from orchestrator.outbound.postgres.results import PostgresResults
+from orchestrator.outbound.postgres.run_changes.changes import PostgresRunChanges
+from orchestrator.outbound.postgres.run_changes.discards import PostgresDiscards
+from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
 from orchestrator.outbound.postgres.run_steps import PostgresRunSteps
 from orchestrator.outbound.postgres.runs import PostgresRuns
 from orchestrator.outbound.postgres.shard_samples import PostgresShardSamples
@@ -40,12 +43,15 @@ class Stores:
 
     def __post_init__(self) -> None:
         announcer, clock = RunAnnouncer(run_from), SystemClock()
+        stopper = RunStopper(announcer)
+        self.changes = PostgresRunChanges(self.database, announcer, stopper)
+        self.discards = PostgresDiscards(self.database)
         self.suites = PostgresSuites(self.database, clock)
         self.runs = PostgresRuns(self.database, announcer, clock)
         self.steps = PostgresRunSteps(self.database, announcer, lease_s=self.lease_s)
-        self.leases = PostgresLeases(self.database, lease_s=self.lease_s)
-        self.preparations = PostgresPreparations(self.database)
-        self.shards = PostgresShards(self.database, lease_s=self.lease_s)
+        self.leases = PostgresLeases(self.database, stopper, lease_s=self.lease_s)
+        self.preparations = PostgresPreparations(self.database, stopper)
+        self.shards = PostgresShards(self.database, stopper, lease_s=self.lease_s)
         self.samples = PostgresShardSamples(self.database)
         self.results = PostgresResults(self.database, announcer)
 

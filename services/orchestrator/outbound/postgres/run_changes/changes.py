@@ -1,0 +1,99 @@
+"""Changes of runs that their team asks for, each in one transaction."""
+
+from orchestrator.domain.ids import IdPrefix, is_id
+from orchestrator.domain.run import Run, RunNotFound
+from orchestrator.domain.run_states import ENDED, RunEvent, RunState
+from orchestrator.domain.suite import SuiteNotFound
+from orchestrator.outbound.postgres.messages import RunAnnouncer
+from orchestrator.outbound.postgres.run_changes.discards import discard_artifacts
+from orchestrator.outbound.postgres.run_changes.requeueing import requeue
+from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
+from orchestrator.outbound.postgres.run_records import read_run
+from pgstore.database import Database, RawConnection
+from servicekit.caller import Caller
+
+# Weaker than FOR UPDATE: a preparation that stores items is not waited for.
+_LOCK = """
+SELECT state FROM runs
+WHERE run_id = $1 AND org_id = $2 AND team_id = $3 AND deleted_at IS NULL FOR NO KEY UPDATE
+"""
+_DELETE = "UPDATE runs SET deleted_at = now() WHERE run_id = $1"
+
+# Whoever adds a run or a version to the suite waits for this, and finds it deleted.
+_LOCK_SUITE = """
+SELECT 1 FROM suites
+WHERE suite_id = $1 AND org_id = $2 AND team_id = $3 AND deleted_at IS NULL FOR UPDATE
+"""
+_DELETE_SUITE = "UPDATE suites SET deleted_at = now() WHERE suite_id = $1"
+_LOCK_RUNS_OF_SUITE = """
+SELECT run_id, state FROM runs WHERE suite_id = $1 AND deleted_at IS NULL
+ORDER BY run_id FOR NO KEY UPDATE
+"""
+
+
+class PostgresRunChanges:
+    """Changes of the caller's team's runs."""
+
+    def __init__(self, database: Database, announcer: RunAnnouncer, stopper: RunStopper) -> None:
+        self._database = database
+        self._announcer = announcer
+        self._stopper = stopper
+
+    async def cancel(self, caller: Caller, run_id: str) -> Run:
+        """Stop a run and return it, cancelling or cancelled; see `ports.stores.RunChanges`."""
+        async with self._database.connection() as connection, connection.transaction():
+            state = await _locked(connection, caller, run_id)
+            await self._stopper.cancel(connection, run_id, state)
+            return await read_run(connection, run_id)
+
+    async def rerun_failed(self, caller: Caller, run_id: str, *, token: str) -> Run:
+        """Queue a completed run's failed samples again; see `ports.stores.RunChanges`."""
+        return await self._requeue(caller, run_id, RunEvent.RERUN_FAILED, token)
+
+    async def retry(self, caller: Caller, run_id: str, *, token: str) -> Run:
+        """Resume a failed or cancelled run; see `ports.stores.RunChanges`."""
+        return await self._requeue(caller, run_id, RunEvent.RETRY, token)
+
+    async def delete(self, caller: Caller, run_id: str) -> None:
+        """Hide a run, cancelled first if it is unfinished; see `ports.stores.RunChanges`."""
+        async with self._database.connection() as connection, connection.transaction():
+            state = await _locked(connection, caller, run_id)
+            await self._delete(connection, run_id, state)
+
+    async def delete_suite(self, caller: Caller, suite_id: str) -> int:
+        """Hide a suite and all its runs; return how many; see `ports.stores.RunChanges`."""
+        async with self._database.connection() as connection, connection.transaction():
+            found = None
+            if is_id(suite_id, IdPrefix.SUITE):
+                owner = (caller.org_id, caller.team_id)
+                found = await connection.fetchval(_LOCK_SUITE, suite_id, *owner)
+            if found is None:
+                raise SuiteNotFound(suite_id)
+            runs = await connection.fetch(_LOCK_RUNS_OF_SUITE, suite_id)
+            for run in runs:
+                await self._delete(connection, run["run_id"], RunState(run["state"]))
+            await connection.execute(_DELETE_SUITE, suite_id)
+            return len(runs)
+
+    async def _requeue(self, caller: Caller, run_id: str, event: RunEvent, token: str) -> Run:
+        async with self._database.connection() as connection, connection.transaction():
+            state = await _locked(connection, caller, run_id)
+            announcer = self._announcer
+            await requeue(connection, run_id, state, event, token=token, announcer=announcer)
+            return await read_run(connection, run_id)
+
+    async def _delete(self, connection: RawConnection, run_id: str, state: RunState) -> None:
+        if state in ENDED:
+            await discard_artifacts(connection, run_id)
+        else:
+            await self._stopper.cancel(connection, run_id, state)
+        await connection.execute(_DELETE, run_id)
+
+
+async def _locked(connection: RawConnection, caller: Caller, run_id: str) -> RunState:
+    state = None
+    if is_id(run_id, IdPrefix.RUN):
+        state = await connection.fetchval(_LOCK, run_id, caller.org_id, caller.team_id)
+    if state is None:
+        raise RunNotFound(run_id)
+    return RunState(state)

@@ -1,0 +1,85 @@
+"""Putting runs back to work in place: same run, same samples, the next edition."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from orchestrator.domain.run_states import NoFailedSamples, RunEvent, RunState, next_state
+from orchestrator.domain.sample import LAST_SAFE
+from orchestrator.domain.work import RunStep
+from orchestrator.outbound.postgres import messages
+from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
+from orchestrator.outbound.postgres.run_records import read_run
+from pgstore.database import RawConnection
+
+_FAILED = "SELECT EXISTS (SELECT 1 FROM samples WHERE run_id = $1 AND state = 'failed')"
+
+# A row that could not be rendered cannot be rendered now: row and template are what they were.
+_AGAIN = "s.state = 'failed' AND s.error_stage <> 'prepare'"
+
+_KEEP_ASIDE = f"""
+INSERT INTO superseded_samples (sample_key, edition, run_id, sample)
+SELECT s.sample_key, r.edition, s.run_id, row_to_json(s)
+FROM samples s JOIN runs r USING (run_id) WHERE s.run_id = $1 AND {_AGAIN}
+"""  # noqa: S608 -- ours
+_QUEUE_FAILED = f"""
+UPDATE samples s SET
+    state = 'queued', response_id = NULL, output_text = NULL, reasoning = NULL,
+    extracted_output = NULL, scores = NULL, judge = NULL, error_code = NULL, error_message = NULL,
+    error_stage = NULL, error_details = NULL, input_tokens = NULL, output_tokens = NULL,
+    cached_tokens = NULL, reasoning_tokens = NULL, tokens_estimated = false,
+    generation_started_at = NULL, generation_ended_at = NULL, started_at = NULL, ended_at = NULL
+WHERE s.run_id = $1 AND {_AGAIN}
+"""  # noqa: S608 -- ours
+# Nobody has them in hand: a run that has ended has no leases.
+_REWIND = "UPDATE samples SET state = $2 WHERE run_id = $1 AND state = $3"
+_DROP_SHARDS = "DELETE FROM shards WHERE run_id = $1"
+# Without shards the row has the counts itself, until the run is cut again. Artifacts stay until
+# they are replaced.
+_QUEUE = """
+UPDATE runs SET
+    state = $2, edition = edition + 1, epoch = epoch + 1, lease_until = NULL, prepared_at = NULL,
+    finish_at = NULL, ended_at = NULL, metrics = NULL, error_code = NULL, error_message = NULL,
+    error_stage = NULL, run_token = coalesce(nullif($3, ''), run_token),
+    completed = CASE WHEN total > 0 THEN
+        (SELECT count(*) FROM samples WHERE run_id = $1 AND state = 'completed') END,
+    failed = CASE WHEN total > 0 THEN
+        (SELECT count(*) FROM samples WHERE run_id = $1 AND state = 'failed') END,
+    input_tokens = NULL, output_tokens = NULL, cached_tokens = NULL, reasoning_tokens = NULL,
+    tokens_estimated = false, dispatched_at = now(), dispatches = 1, mishaps = 0
+WHERE run_id = $1
+"""
+
+_KEEPS_ASIDE: Mapping[RunEvent, bool] = MappingProxyType(
+    {RunEvent.RERUN_FAILED: True, RunEvent.RETRY: False}
+)
+
+
+async def requeue(
+    connection: RawConnection,
+    run_id: str,
+    state: RunState,
+    event: RunEvent,
+    *,
+    token: str,
+    announcer: RunAnnouncer,
+) -> None:
+    """Queue an ended run again, with its failed samples; the caller holds its row for update.
+
+    What is generated but not scored stays as it is, and completed samples, too.
+
+    Raises:
+        RunStateConflict: `event` cannot happen in `state`, or nothing failed that a rerun could
+            do again.
+    """
+    after = next_state(state, event)
+    if _KEEPS_ASIDE[event]:
+        if not await connection.fetchval(_FAILED, run_id):
+            raise NoFailedSamples(f"run {run_id} has no failed samples", state=state)
+        await connection.execute(_KEEP_ASIDE, run_id)
+    await connection.execute(_QUEUE_FAILED, run_id)
+    for in_hand, safe in LAST_SAFE.items():
+        await connection.execute(_REWIND, run_id, safe, in_hand)
+    await connection.execute(_DROP_SHARDS, run_id)
+    await connection.execute(_QUEUE, run_id, after, token)
+    await announcer.announce(connection, Fact.QUEUED, await read_run(connection, run_id))
+    await messages.send_step(connection, run_id, RunStep.PREPARE)
