@@ -50,7 +50,7 @@ def to_violations(root: str, problems: Iterable[Problem]) -> list[Violation]:
     distinct = list(_sentences(root, problems))
     kept = distinct[:VIOLATIONS_MAX]
     if len(distinct) > VIOLATIONS_MAX:
-        more = f"{root} has more problems than the {VIOLATIONS_MAX} listed."
+        more = f"{root} has more problems than the {VIOLATIONS_MAX} listed"
         kept.append(Violation(root, kept[0].reason, more))
     return kept
 
@@ -73,7 +73,7 @@ def _sentences(root: str, problems: Iterable[Problem]) -> Iterator[Violation]:
     seen: set[str] = set()
     for problem in problems:
         path = path_of(root, problem.location)
-        sentence = f"{path} {problem.predicate}."
+        sentence = f"{path} {problem.predicate}"
         if sentence not in seen:
             seen.add(sentence)
             yield Violation(path, problem.reason, sentence)

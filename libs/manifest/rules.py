@@ -101,7 +101,9 @@ def fewshot(raw: RawObject) -> Iterator[Problem]:
     # The public client always sends count 0 with a fewshot object, so a 0 there says nothing.
     count = section.get("count") or alias
     if _is_count(alias) and count != alias:
-        yield Problem(("num_fewshot",), INVALID, f"is {alias}, but fewshot.count is {shown(count)}")
+        yield Problem(
+            ("num_fewshot",), INVALID, f"is {alias}, but `fewshot.count` is {shown(count)}"
+        )
     wants_examples = _is_count(count) and count != 0
     has_target = section.get("target_template") is not None or "target_template" in raw
     if wants_examples and not has_target:

@@ -138,7 +138,7 @@ class Section(BaseModel):
             location = (*location, "type")
         error = broken(detail["msg"], reason=detail["type"])
         if not detail["type"].isupper():
-            error = broken(_predicate(detail))
+            error = broken(predicate_of(detail))
         return InitErrorDetails(type=error, loc=location, input=None)
 
 
@@ -163,8 +163,14 @@ _PREDICATES = {
     "string_too_long": "must have at most {max_length} characters",
     "string_too_short": "must have at least {min_length} characters",
     "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number that is not as long",
     "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
     "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "enum": "must be one of {expected}",
     "dict_type": "must be an object",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
@@ -173,7 +179,8 @@ _PREDICATES = {
 }
 
 
-def _predicate(detail: ErrorDetails) -> str:
+def predicate_of(detail: ErrorDetails) -> str:
+    """Say what a validation found in our words; the sentence's subject is the path."""
     template = _PREDICATES.get(detail["type"])
     if template is None:
         return f"is not valid: {shown(detail['msg'])}"

@@ -137,7 +137,7 @@ class RunRoutes:
         # Everything visible is owned as long as nothing can be shared.
         del owned_only
         if suite_version is not None and not suite_id:
-            raise VersionWithoutSuite("suite_version needs suite_id", param="suite_version")
+            raise VersionWithoutSuite("suite_version needs `suite_id`", param="suite_version")
         question = pb.ListRunsRequest(
             page=page_request(after, limit),
             suite_id=suite_id or "",

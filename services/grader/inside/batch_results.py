@@ -59,7 +59,9 @@ def read_batch(returned: object, samples: Sequence[SampleKey], metric_id: str) -
 def _read_fields(fields: Fields, samples: Sequence[SampleKey]) -> BatchResult:
     unknown = sorted(fields.keys() - {_ENTRIES, "metrics"})
     if unknown:
-        raise InvalidResultError(f"{shown(unknown[0])} has no meaning next to samples and metrics")
+        raise InvalidResultError(
+            f"{shown(unknown[0])} has no meaning next to `samples` and `metrics`"
+        )
     metrics = None
     if fields.get("metrics") is not None:
         metrics = scores_of(fields_of(fields["metrics"], "metrics"))
@@ -110,7 +112,9 @@ def _place(entry: dict[object, object], by_id: dict[str, int], by_index: dict[in
         places.add(by_index.get(index) if type(index) is int else None)
     place = places.pop()
     if place is None or None in places:
-        raise InvalidResultError("an entry has the id or sample_index of no sample of the batch")
+        raise InvalidResultError(
+            "an entry has the `id` or `sample_index` of no sample of the batch"
+        )
     if places:
         raise InvalidResultError("an entry has the id of one sample and the index of another")
     return place

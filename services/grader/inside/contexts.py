@@ -88,7 +88,7 @@ class Context:
         self, method: str, model: str, auto: str | None, setting: str, body: JsonObject
     ) -> JsonObject:
         if not self._has_access:
-            raise PermissionError('this grader has no model access; set model_access to "mka1"')
+            raise PermissionError('this grader has no model access; set `model_access` to "mka1"')
         if model == _AUTO:
             if auto is None:
                 raise ModelNotSetError(f"the run sets no {setting}", f"{setting}_required")

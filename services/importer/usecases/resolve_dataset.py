@@ -61,7 +61,7 @@ class ResolveDataset:
             raise DatasetError(message, file=file_id, param="file_id")
         named = row_format or dataset_format(file.filename)
         if named is None:
-            message = f"the name of file {file_id} does not tell its format; give it in the dataset"
+            message = f"the name of file {file_id} does not tell the format; give `format`"
             raise DatasetError(message, file=file_id, param="format")
         return DatasetSource(sha256=file.sha256, row_format=RowFormat(named), max_rows=max_rows)
 

@@ -74,7 +74,7 @@ class RunFilter:
     def __post_init__(self) -> None:
         """Refuse a version without a suite."""
         if self.suite_version is not None and not self.suite_id:
-            message = "suite_version can only be given together with suite_id"
+            message = "suite_version can only be given together with `suite_id`"
             raise SuiteVersionWithoutSuite(message, param="suite_version")
 
 

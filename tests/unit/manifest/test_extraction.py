@@ -54,4 +54,4 @@ def test_a_good_extraction_passes(
 def test_an_extraction_that_is_no_object_is_refused(problems_of_task: ProblemsOfTask) -> None:
     [problem] = problems_of_task({"output_extraction": "number"})
 
-    assert problem.message == "manifest.tasks[0].output_extraction must be an object."
+    assert problem.message == "manifest.tasks[0].output_extraction must be an object"

@@ -15,7 +15,7 @@ def test_an_odd_key_is_quoted_and_a_long_one_is_cut() -> None:
 def test_the_same_problem_is_reported_once() -> None:
     twice = [Problem(("a",), "BAD", "is wrong")] * 2
 
-    assert [v.message for v in to_violations("root", twice)] == ["root.a is wrong."]
+    assert [v.message for v in to_violations("root", twice)] == ["root.a is wrong"]
 
 
 def test_a_flood_of_problems_is_cut_and_the_last_line_says_so() -> None:
@@ -24,4 +24,4 @@ def test_a_flood_of_problems_is_cut_and_the_last_line_says_so() -> None:
     found = to_violations("root", flood)
 
     assert len(found) == VIOLATIONS_MAX + 1
-    assert found[-1].message == f"root has more problems than the {VIOLATIONS_MAX} listed."
+    assert found[-1].message == f"root has more problems than the {VIOLATIONS_MAX} listed"

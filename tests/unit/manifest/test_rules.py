@@ -74,7 +74,7 @@ def test_a_program_is_inline_or_a_file_and_never_both(
 def test_prompt_and_grader_are_required(field: str, problems_of_task: ProblemsOfTask) -> None:
     [problem] = problems_of_task({field: None})
 
-    assert problem.message == f"manifest.tasks[0].{field} is required."
+    assert problem.message == f"manifest.tasks[0].{field} is required"
 
 
 def test_an_embedding_section_is_refused_on_other_types(problems_of_task: ProblemsOfTask) -> None:
@@ -111,7 +111,7 @@ def test_two_different_example_counts_are_refused(
     [problem] = problems_of_task({"num_fewshot": alias, "fewshot": {"count": count}})
 
     assert problem.path == "manifest.tasks[0].num_fewshot"
-    assert f"is {alias}, but fewshot.count is {count}" in problem.message
+    assert f"is {alias}, but `fewshot.count` is {count}" in problem.message
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class Problem(Resource):
         json_schema_extra={
             "example": {
                 "error": {
-                    "message": 'models names "model-a" more than once.',
+                    "message": 'models names "model-a" more than once',
                     "type": "invalid_request_error",
                     "code": 400,
                     "reason": "duplicate_models",
@@ -43,7 +43,7 @@ class Problem(Resource):
                     "details": [
                         {
                             "path": "models",
-                            "message": 'models names "model-a" more than once.',
+                            "message": 'models names "model-a" more than once',
                             "reason": "duplicate_models",
                         }
                     ],
@@ -51,14 +51,14 @@ class Problem(Resource):
                 "type": "urn:proctor:problem:duplicate_models",
                 "title": "Duplicate models",
                 "status": 400,
-                "detail": 'models names "model-a" more than once.',
+                "detail": 'models names "model-a" more than once',
                 "instance": "urn:proctor:request:req_0123456789abcdef0123456789abcdef",
                 "reason": "duplicate_models",
                 "request_id": "req_0123456789abcdef0123456789abcdef",
                 "errors": [
                     {
                         "path": "models",
-                        "message": 'models names "model-a" more than once.',
+                        "message": 'models names "model-a" more than once',
                         "reason": "duplicate_models",
                     }
                 ],

@@ -121,7 +121,7 @@ def _invalid(problems: Iterable[Problem]) -> BodyInvalid:
     violations = []
     for problem in problems:
         path = path_of(problem.location)
-        sentence = f"{path or 'the body'} {problem.predicate}."
+        sentence = f"{path or 'the body'} {problem.predicate}"
         violations.append(Violation(path, problem.reason, sentence))
     return BodyInvalid(violations[0].message, violations=violations[:VIOLATIONS_MAX])
 

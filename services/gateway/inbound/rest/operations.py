@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
 from gateway.domain.scopes import Scope
 from gateway.inbound.rest.access import Access
+from gateway.inbound.rest.queries import require_known_queries
 
 PREFIX = "/api/v1/llm"
 
@@ -67,7 +68,7 @@ def router_of(tag: str, operations: Sequence[Operation], access: Access) -> APIR
             description=inspect.cleandoc(description),
             response_model=operation.answer,
             responses=_responses(operation),
-            dependencies=[access.needs(operation.scope)],
+            dependencies=[access.needs(operation.scope), Depends(require_known_queries)],
             openapi_extra=dict(operation.body) if operation.body else None,
         )
     return router

@@ -17,6 +17,7 @@ from starlette.routing import Match
 
 from gateway.inbound.resources.problems import ErrorObject, Problem, ProblemDetail
 from gateway.inbound.rest.paths import path_of
+from manifest.section import predicate_of
 from servicekit.errors import Kind, RemoteError, ServiceError, Violation
 from servicekit.logs import get_logger
 
@@ -100,7 +101,7 @@ async def _on_bad_parameter(request: Request, error: RequestValidationError) -> 
     for entry in error.errors():
         _source, *location = entry["loc"]
         path = path_of(location)
-        sentence = f"{path}: {entry['msg'][0].lower()}{entry['msg'][1:]}."
+        sentence = f"{path} {predicate_of(entry)}"
         violations.append(Violation(path, "INVALID_PARAMETER", sentence))
     return problem(
         request,
@@ -172,32 +173,55 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The answer for one refused request."""
-    word = reason.lower()
-    request_id = getattr(request.state, "request_id", "")
-    details = [_detail(violation, word) for violation in violations]
-    document = Problem(
-        error=ErrorObject(
-            message=message,
-            type=_error_type(status),
-            code=status,
-            reason=word,
-            param=param,
-            details=details or None,
-        ),
-        type=f"urn:proctor:problem:{word}",
-        title=word.replace("_", " ").capitalize(),
-        status=status,
-        detail=message,
-        instance=f"urn:proctor:request:{request_id}",
-        reason=word,
-        request_id=request_id,
-        errors=details,
+    document = _document(
+        status,
+        reason=reason.lower(),
+        message=message,
+        param=param,
+        violations=violations,
+        request_id=getattr(request.state, "request_id", ""),
     )
     return Response(
         document.model_dump_json(),
         status_code=status,
         headers={**_headers_for(status), **(headers or {})},
         media_type="application/json",
+    )
+
+
+def problem_without_request(status: int, *, reason: str, message: str) -> bytes:
+    """The body for what is refused before it is a request, and so has no id."""
+    document = _document(status, reason=reason.lower(), message=message)
+    return document.model_dump_json().encode()
+
+
+def _document(
+    status: int,
+    *,
+    reason: str,
+    message: str,
+    param: str | None = None,
+    violations: Sequence[Violation] = (),
+    request_id: str = "",
+) -> Problem:
+    details = [_detail(violation, reason) for violation in violations]
+    return Problem(
+        error=ErrorObject(
+            message=message,
+            type=_error_type(status),
+            code=status,
+            reason=reason,
+            param=param,
+            details=details or None,
+        ),
+        type=f"urn:proctor:problem:{reason}",
+        title=reason.replace("_", " ").capitalize(),
+        status=status,
+        detail=message,
+        instance=f"urn:proctor:request:{request_id}",
+        reason=reason,
+        request_id=request_id,
+        errors=details,
     )
 
 

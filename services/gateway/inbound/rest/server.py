@@ -10,6 +10,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from gateway.inbound.rest.problems import problem_without_request
+
 # Answers in flight may take this long after SIGTERM; the process has 10 s in all.
 STOP_GRACE_S = 5
 # Longer than the idle time of the usual proxies (60 s), so that the proxy closes first and never
@@ -27,11 +29,14 @@ CONNECTIONS_SERVED_MAX = 800
 # beyond it the stores behind us could not be reached either.
 CONNECTIONS_MAX = 900
 
-_HEAD_TOO_LARGE = b"the request's head has more than %d bytes" % HEAD_BYTES_MAX
-_HEAD_TOO_LARGE_ANSWER = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n"
-    b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n\r\n%b"
-) % (len(_HEAD_TOO_LARGE), _HEAD_TOO_LARGE)
+_HEAD_TOO_LARGE = problem_without_request(
+    431,
+    reason="HEAD_TOO_LARGE",
+    message=f"the request's head may have at most {HEAD_BYTES_MAX} bytes",
+)
+_NOT_HTTP = problem_without_request(
+    400, reason="INVALID_HTTP", message="the request is not valid HTTP/1.1"
+)
 
 
 class HttpServer:
@@ -156,7 +161,13 @@ class _Connection(HttpToolsProtocol):
     def _refuse(self) -> None:
         # While an answer is on its way another one would end up in its middle.
         if not self._is_answering() and not self.transport.is_closing():
-            self.transport.write(_HEAD_TOO_LARGE_ANSWER)
+            phrase = "431 Request Header Fields Too Large"
+            self.transport.write(_last_answer(phrase, _HEAD_TOO_LARGE))
+        self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        del msg  # uvicorn's own words
+        self.transport.write(_last_answer("400 Bad Request", _NOT_HTTP))
         self.transport.close()
 
     def _watch(self) -> None:
@@ -173,3 +184,11 @@ class _Connection(HttpToolsProtocol):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+
+def _last_answer(status: str, body: bytes) -> bytes:
+    head = (
+        f"HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body

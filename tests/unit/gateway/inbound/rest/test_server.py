@@ -1,4 +1,5 @@
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -186,6 +187,16 @@ async def test_a_head_that_is_too_long_is_431_and_the_end(head: bytes) -> None:
 
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b"connection: close" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["reason"] == "head_too_large"
+
+
+async def test_what_is_not_http_is_refused_with_a_problem() -> None:
+    async with connected() as (reader, writer):
+        answer = await answer_to_all(reader, writer, b"hello there\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    error = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+    assert (error["code"], error["reason"]) == (400, "invalid_http")
 
 
 async def test_a_head_of_almost_the_largest_size_is_taken() -> None:
