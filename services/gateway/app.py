@@ -76,10 +76,9 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
 @asynccontextmanager
 async def open_database(settings: KeySettings) -> AsyncIterator[Database]:
     """The gateway's own schema, brought up to date."""
-    await upgrade(settings.postgres_dsn, schema=SCHEMA, versions_package=VERSIONS_PACKAGE)
-    async with Database.connect(
-        settings.postgres_dsn, schema=SCHEMA, pool_size=POOL_SIZE
-    ) as database:
+    dsn = settings.postgres_dsn.get_secret_value()
+    await upgrade(dsn, schema=SCHEMA, versions_package=VERSIONS_PACKAGE)
+    async with Database.connect(dsn, schema=SCHEMA, pool_size=POOL_SIZE) as database:
         yield database
 
 

@@ -23,7 +23,7 @@ class KeySettings(BaseSettings):
         env_prefix="GATEWAY_", frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
-    postgres_dsn: str = Field(min_length=1, description="Database of the schema `gateway`.")
+    postgres_dsn: SecretStr = Field(min_length=1, description="Database of the schema `gateway`.")
     key_pepper: Secret = Field(
         description="Key of the hash that API keys are stored as; changing it voids every key."
     )

@@ -36,7 +36,7 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
     dsn = settings.postgres_dsn.get_secret_value()
     await upgrade(dsn, schema=SCHEMA, versions_package=VERSIONS)
     async with Database.connect(dsn, schema=SCHEMA) as database:
-        blobs = BlobStore.open(settings.blob_url)
+        blobs = BlobStore.open(settings.blob_url.get_secret_value())
         clock = SystemClock()
         files = PostgresFiles(database)
         datasets = PostgresDatasets(database)

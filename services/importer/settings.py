@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     rpc_address: str
     internal_secret: Annotated[SecretStr, Field(min_length=32)]
     postgres_dsn: SecretStr
-    blob_url: str
+    blob_url: SecretStr
     log_level: str = "info"
     log_json: bool = True
     max_file_bytes: Annotated[int, Field(ge=1, le=16 * 1024 * MIB)] = 512 * MIB

@@ -66,7 +66,7 @@ def settings(postgres_dsn: str, blob_url: str) -> Settings:
         rpc_address="127.0.0.1:0",
         internal_secret=SecretStr(SECRET),
         postgres_dsn=SecretStr(postgres_dsn),
-        blob_url=blob_url,
+        blob_url=SecretStr(blob_url),
         max_file_bytes=MAX_FILE_BYTES,
         max_row_bytes=20_000,
         max_rows=1_000,
@@ -75,7 +75,7 @@ def settings(postgres_dsn: str, blob_url: str) -> Settings:
 
 
 @pytest.fixture
-async def importer(settings: Settings) -> AsyncIterator[Importer]:
+async def importer(settings: Settings, blob_url: str) -> AsyncIterator[Importer]:
     """An importer called by TEAM unless a test says otherwise."""
     async with build(settings) as loops, asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(loop.run()) for loop in loops]
@@ -86,8 +86,8 @@ async def importer(settings: Settings) -> AsyncIterator[Importer]:
                 yield Importer(
                     files=FileServiceStub(channel),
                     imports=ImportServiceStub(channel),
-                    blobs=BlobStore.open(settings.blob_url),
-                    blob_folder=settings.blob_url.removeprefix("file://"),
+                    blobs=BlobStore.open(blob_url),
+                    blob_folder=blob_url.removeprefix("file://"),
                     target=target,
                 )
         for task in running:

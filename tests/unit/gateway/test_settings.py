@@ -6,7 +6,7 @@ from gateway.settings import KeySettings, Settings
 GOOD = {
     "GATEWAY_HTTP_ADDRESS": "127.0.0.1:8080",
     "GATEWAY_RPC_ADDRESS": "127.0.0.1:7101",
-    "GATEWAY_POSTGRES_DSN": "postgresql://u:p@h/d",
+    "GATEWAY_POSTGRES_DSN": "postgresql://u:tiger@h/d",
     "GATEWAY_KEY_PEPPER": "p" * 32,
     "GATEWAY_RUN_TOKEN_SECRET": "r" * 32,
     "GATEWAY_INTERNAL_SECRET": "i" * 32,
@@ -81,10 +81,14 @@ def test_the_keys_command_needs_the_database_and_the_pepper_only(
     monkeypatch.setenv("GATEWAY_POSTGRES_DSN", "postgresql://u:p@h/d")
     monkeypatch.setenv("GATEWAY_KEY_PEPPER", "p" * 32)
 
-    assert KeySettings.model_validate({}).postgres_dsn
+    dsn = KeySettings.model_validate({}).postgres_dsn
+
+    assert dsn.get_secret_value() == "postgresql://u:p@h/d"
 
 
 def test_no_secret_is_in_the_settings_representation(environment: pytest.MonkeyPatch) -> None:
-    shown = repr(Settings.model_validate({}))
+    settings = Settings.model_validate({})
+    shown = f"{settings!r} {settings}"
 
     assert not any(secret * 32 in shown for secret in "pri")
+    assert "tiger" not in shown
