@@ -89,8 +89,8 @@ test-fast: $(INSTALLED) ## unit tests only
 	$(BIN)/pytest --quiet tests/unit
 
 .PHONY: attacks
-attacks: $(INSTALLED) ## every known attack on the jail, as root and unprivileged, with a table
-	$(BIN)/pytest --quiet tests/attacks --all-profiles --attack-table
+attacks: $(INSTALLED) ## every known attack on the jail, as root and unprivileged, in every isolation, with a table
+	$(BIN)/pytest --quiet tests/attacks --all-profiles --isolation=fresh --isolation=preload --isolation=files --attack-table
 
 .PHONY: attacks-long
 attacks-long: $(INSTALLED) ## 10,000 jails, after which nothing may be left

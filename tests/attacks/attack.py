@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from grader.domain.isolation import Isolation
+
 # Words for how an attack ended besides the outcomes of an execution (`timeout`, `crashed`, ...).
 REFUSED = "refused"  # the program ran to its end and says that it could not do it
 WORKED = "worked"  # it says that it could
@@ -56,7 +58,8 @@ class Attack:
     """One attack. `also` is a second way it may end; `because` says why both are right.
 
     `says` is a part of what is reported with it, where the word alone would not tell two endings
-    apart. `wall_s` is the time limit of the execution.
+    apart. `wall_s` is the time limit of the execution. `only` names the one way of isolation that
+    it is about. `with_files` is how it ends where it may write files, if that is another way.
     """
 
     name: str
@@ -67,19 +70,44 @@ class Attack:
     because: str = ""
     says: str = ""
     wall_s: float = 5.0
+    only: Isolation | None = None
+    with_files: str = ""
 
     def __post_init__(self) -> None:
         assert bool(self.also) == bool(self.because), f"{self.name}: a second way needs a reason"
 
-    @property
-    def accepted(self) -> frozenset[str]:
+    def accepted(self, isolation: Isolation) -> frozenset[str]:
         """The words it may end with."""
+        if isolation is Isolation.FILES and self.with_files:
+            return frozenset([self.with_files])
         return frozenset(filter(None, (self.expected, self.also)))
 
+    def makes_sense(self, isolation: Isolation) -> bool:
+        """Whether it is another attack when its program runs in this way.
 
-def refused(name: str, why: str, source: str) -> Attack:
+        Only graders run one sample after the other, and only what runs a program can give it files.
+        """
+        if self.only is not None or isolation is Isolation.FRESH:
+            return isolation is (self.only or Isolation.FRESH)
+        if isolation is Isolation.PRELOAD:
+            return isinstance(self.program, Grader) and not self.program.together
+        if isinstance(self.program, Preparation):
+            return "preprocess" in self.program.task
+        return isinstance(self.program, Grader)
+
+
+def refused(
+    name: str, why: str, source: str, *, only: Isolation | None = None, with_files: str = ""
+) -> Attack:
     """An attack by a grader that must find its way barred and live to say so."""
-    return Attack(name=name, why=why, program=Grader(source=source), expected=REFUSED)
+    return Attack(
+        name=name,
+        why=why,
+        program=Grader(source=source),
+        expected=REFUSED,
+        only=only,
+        with_files=with_files,
+    )
 
 
 def killed(name: str, why: str, source: str) -> Attack:

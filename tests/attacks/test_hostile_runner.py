@@ -15,24 +15,35 @@ LIMITS = Limits(wall_s=1.0, memory_bytes=1 << 28, cpu_s=2)
 # Stands in the place of nsjail, with a child of its own in the place of the jail's first process.
 # It talks as a runner does until it is asked to end an execution; `answer` is what it does then.
 RUNNER = """
-import os, socket, sys, time
+import os, signal, socket, sys, threading, time
+done, doing = os.pipe()
 control = socket.socket(fileno=os.dup(0))
 if os.fork() == 0:
     control.close()
     os.close(0)
+    {first}
+    os.write(doing, b"x")
     time.sleep(60)
     os._exit(0)
+os.read(done, 1)
 control.send({ready!r})
 while True:
     payload = control.recv(65536)
     if not payload:
         os._exit(0)
     if b'"load"' in payload:
-        control.send(b'{{"op":"loaded"}}')
+        {loaded}
     if b'"reap"' in payload:
         {answer}
 """
 ENDED = '{{"op":"ended","id":1,"status":{status},"killed":false,"cpu_s":{cpu_s},"rss_bytes":{rss}}}'
+
+
+LOADED = 'control.send(b\'{"op":"loaded"}\')'
+# What the first process of a jail does once the module body runs in it.
+PROCESSES = "[os.fork() or time.sleep(60) for _ in range({count})]"
+LATER = "signal.signal(signal.SIGALRM, lambda *_: os.fork()); signal.alarm(1)"
+THREAD = "threading.Thread(target=time.sleep, args=(60,)).start()"
 
 
 def says(text: str) -> str:
@@ -85,8 +96,47 @@ async def test_a_runner_that_does_not_start_properly_is_no_jail(ready: bytes) ->
         await Jail.start(_command("pass", ready), b"{}")
 
 
-def _command(answer: str, ready: bytes = b'{"op":"ready"}') -> list[str]:
-    return [sys.executable, "-S", "-c", RUNNER.format(ready=ready, answer=answer)]
+@pytest.mark.parametrize(
+    ("first", "loaded"),
+    [
+        pytest.param("pass", "pass", id="never says that it has"),
+        pytest.param("pass", "os._exit(0)", id="goes away"),
+        pytest.param("pass", says('{"op":"ended","id":1}'), id="says something else"),
+        pytest.param(PROCESSES.format(count=1), LOADED, id="leaves a process"),
+        pytest.param(THREAD, LOADED, id="leaves a thread"),
+    ],
+)
+async def test_a_runner_that_does_not_load_a_program_properly_is_no_jail(
+    first: str, loaded: str
+) -> None:
+    with pytest.raises(JailStartFailed):
+        await Jail.start(_command("pass", first=first, loaded=loaded), b"{}", LIMITS)
+
+
+async def test_a_program_that_makes_processes_while_it_is_loaded_is_stopped_at_once() -> None:
+    command = _command("pass", first=PROCESSES.format(count=2), loaded="pass")
+    limits = Limits(wall_s=50.0, memory_bytes=1 << 28, cpu_s=2)
+
+    async with asyncio.timeout(20):
+        with pytest.raises(JailStartFailed):
+            await Jail.start(command, b"{}", limits)
+
+
+async def test_a_jail_is_lost_when_its_runner_makes_processes_that_nobody_ordered() -> None:
+    jail = await Jail.start(_command("pass", first=LATER), b"{}", LIMITS)
+    try:
+        async with asyncio.timeout(20):
+            while not jail.is_lost:
+                await asyncio.sleep(0.05)
+    finally:
+        await jail.end()
+
+
+def _command(
+    answer: str, ready: bytes = b'{"op":"ready"}', *, first: str = "pass", loaded: str = LOADED
+) -> list[str]:
+    runner = RUNNER.format(ready=ready, answer=answer, first=first, loaded=loaded)
+    return [sys.executable, "-S", "-c", runner]
 
 
 async def _executed(answer: str) -> Executed[None]:

@@ -11,6 +11,7 @@ from typing import IO
 
 from attacks.harness.profiles import Ablation, Profile, remove_files
 from attacks.harness.service import Report
+from grader.domain.isolation import Isolation
 
 ROOTS_FOLDER = Path(f"/var/tmp/proctor-attacks-{os.geteuid()}")  # noqa: S108 - its owner and mode are checked before use
 _TESTS = Path(__file__).parents[2]
@@ -66,10 +67,13 @@ class Attacked:
 
 @contextmanager
 def attacked_service(
-    folder: Path, profile: Profile, ablation: Ablation = Ablation.NONE
+    folder: Path,
+    profile: Profile,
+    ablation: Ablation = Ablation.NONE,
+    isolation: Isolation = Isolation.FRESH,
 ) -> Iterator[Attacked]:
     """An attacked service for the length of the block."""
-    with (folder / f"{profile}-{ablation}.log").open("w+", encoding="utf-8") as errors:
+    with (folder / f"{profile}-{ablation}-{isolation}.log").open("w+", encoding="utf-8") as errors:
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -78,6 +82,7 @@ def attacked_service(
                 str(ROOTS_FOLDER),
                 profile,
                 ablation,
+                isolation,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -20,7 +20,14 @@ from attacks.attack import (
     Preparation,
 )
 from grader.domain.checking import Program, ProgramKind
-from grader.domain.grading import GradeSample, GradeTask, SampleResult, digest
+from grader.domain.grading import (
+    GradeSample,
+    GradeTask,
+    SampleResult,
+    digest,
+    imported_modules,
+)
+from grader.domain.isolation import Isolation
 from grader.domain.model_calls import Method, ModelAccess, ModelReply
 from grader.domain.outcome import Outcome
 from grader.domain.preparing import Item, PrepareFailed, PrepareTask
@@ -53,7 +60,8 @@ class Observation:
 class Launcher:
     """All the service's ways to run something, over one pool of jails."""
 
-    def __init__(self, pool: Pool, slots: CpuSlots) -> None:
+    def __init__(self, pool: Pool, slots: CpuSlots, isolation: Isolation = Isolation.FRESH) -> None:
+        self._isolation = isolation
         parts = {"pool": pool, "slots": slots, "memory_bytes": EXECUTION_BYTES}
         self._grade_each = GradeEach(**parts)  # type: ignore[arg-type] # three parts of three types
         self._grade_together = GradeTogether(**parts)  # type: ignore[arg-type]
@@ -80,7 +88,7 @@ class Launcher:
     async def _grade(
         self, attack: Attack, program: Grader, facts: Mapping[str, object]
     ) -> Observation:
-        task = grade_task(attack, program)
+        task = grade_task(attack, program, isolation=self._isolation)
         models = _Models()
         samples = [_sample("attack", {"role": "attack", **facts}, program.text)]
         if not program.alone:
@@ -118,7 +126,7 @@ class Launcher:
 
         models = _Models()
         samples = [_sample(name, {"role": name, **facts}) for name in ("attack", "other")]
-        task = grade_task(attack, program)
+        task = grade_task(attack, program, isolation=self._isolation)
         await self._grade_together(task, _one_batch(samples), models.call, put)
         faults = [] if results.keys() == {"attack", "other"} else ["a sample has no answer"]
         return Observation(_word(results["attack"]), _detail(results["attack"]), faults)
@@ -131,6 +139,7 @@ class Launcher:
             job=job,
             digest=digest(job),
             preprocess_s=attack.wall_s - 1 if "preprocess" in program.task else None,
+            isolation=self._isolation,
         )
         kept: list[Item] = []
 
@@ -158,13 +167,25 @@ class Launcher:
         return Observation(FOUND if verdict.violations else ACCEPTED, str(verdict)[:2_000])
 
 
-def grade_task(attack: Attack, program: Grader, team_id: str = "attackers") -> GradeTask:
+def grade_task(
+    attack: Attack,
+    program: Grader,
+    team_id: str = "attackers",
+    isolation: Isolation = Isolation.FRESH,
+) -> GradeTask:
     """The grading that an attack is."""
     settings = {"contract": "sample", "model_access": "mka1" if program.models else "none"}
     settings |= {"contract": "batch"} if program.together else {}
     grader = {**settings, "metric_id": "score", "max_model_calls": CALLS_MAX}
     source = f"{_TOOLS}\n\n{program.source}"
-    encoded = orjson.dumps({"source": source, "grader": grader, "extraction": program.extraction})
+    encoded = orjson.dumps(
+        {
+            "source": source,
+            "grader": grader,
+            "extraction": program.extraction,
+            "imports": imported_modules(source),
+        }
+    )
     return GradeTask(
         team_id=team_id,
         run_id="run",
@@ -180,6 +201,7 @@ def grade_task(attack: Attack, program: Grader, team_id: str = "attackers") -> G
         aggregate=program.together,
         concurrency=2,
         digest=digest(encoded),
+        isolation=isolation,
     )
 
 

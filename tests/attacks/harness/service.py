@@ -1,8 +1,8 @@
 """The attacked service: a process that launches attacks and looks at what they left.
 
-Run as `python -m attacks.harness.service FOLDER PROFILE ABLATION`, with names of attacks on its
-standard input; answers with a line of JSON each. It is what the grader is from its use cases down,
-so an attack that escapes meets no test.
+Run as `python -m attacks.harness.service FOLDER PROFILE ABLATION ISOLATION`, with names of attacks
+on its standard input; answers with a line of JSON each. It is what the grader is from its use cases
+down, so an attack that escapes meets no test.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ from attacks.harness.profiles import (
 )
 from attacks.known.register import ATTACKS
 from grader.domain import preparing
+from grader.domain.isolation import Isolation
 from grader.jail.config import JailSetup
 from grader.jail.pool import JailKey, Pool, PoolLimits
 from grader.jail.selftest import self_test
@@ -177,7 +178,9 @@ def _bait(
         shutil.rmtree(canary_folder, ignore_errors=True)
 
 
-async def serve(setup: JailSetup, ablation: Ablation, folder: Path, out: TextIO) -> None:
+async def serve(
+    setup: JailSetup, ablation: Ablation, isolation: Isolation, folder: Path, out: TextIO
+) -> None:
     """Answer until there is nothing more to read."""
     secret = secrets.token_hex(16)
     uids = Uids(first=FIRST_UID, count=JAILS_MAX + 1)
@@ -186,7 +189,7 @@ async def serve(setup: JailSetup, ablation: Ablation, folder: Path, out: TextIO)
         await self_test(setup, uids, memory_bytes=EXECUTION_BYTES)
     with ExitStack() as stack, _bait(stack, folder, secret) as (canary, facts):
         async with Pool(setup, limits, uids) as pool:
-            launcher = Launcher(pool, CpuSlots(3))
+            launcher = Launcher(pool, CpuSlots(3), isolation)
             service = AttackedService(launcher, pool, canary, facts)
             async with pool.lend(service.victim_key, service.victim_source) as victim:
                 await service.warm_up(setup, victim.pid)
@@ -199,6 +202,7 @@ async def serve(setup: JailSetup, ablation: Ablation, folder: Path, out: TextIO)
 def main() -> None:
     """Become who the profile says, and serve."""
     folder, profile, ablation = Path(sys.argv[1]), Profile(sys.argv[2]), Ablation(sys.argv[3])
+    isolation = Isolation(sys.argv[4])
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     preparing.RENDER_S = RENDER_S
@@ -213,7 +217,7 @@ def main() -> None:
         os.chown(own, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
     try:
         become(profile)
-        uvloop.run(serve(setup, ablation, own, out))
+        uvloop.run(serve(setup, ablation, isolation, own, out))
     finally:
         remove_groups(setup)
 

@@ -24,7 +24,7 @@ class NotPreloadable(Exception):
 
 
 def preloaded(program: Frame, name: str, limits: dict[str, int]) -> ModuleType:
-    """The program's module, its body run under the memory limit of an execution.
+    """The program's module, its body run with the memory and descriptors of an execution.
 
     What it prints is dropped, and no file can be written, by it or anything that is forked later.
     The time is the host's to keep.
@@ -35,7 +35,8 @@ def preloaded(program: Frame, name: str, limits: dict[str, int]) -> ModuleType:
     """
     _drop_errors()
     forbid_writing()
-    _limit_memory(limits["memory_bytes"], limits["memory_bytes"] + OWN_BYTES)
+    _limit(resource.RLIMIT_AS, limits["memory_bytes"], limits["memory_bytes"] + OWN_BYTES)
+    _limit(resource.RLIMIT_NOFILE, limits["descriptors"])
     handlers = _handlers()
     gc.enable()
     module = load_program(program["source"], name, program.get("code"))
@@ -44,8 +45,9 @@ def preloaded(program: Frame, name: str, limits: dict[str, int]) -> ModuleType:
         stream.flush()  # else each execution would print what is left in the buffer
     if _handlers() != handlers or _has_timer():
         raise NotPreloadable
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    for which in (resource.RLIMIT_AS, resource.RLIMIT_NOFILE):
+        _, most = resource.getrlimit(which)
+        resource.setrlimit(which, (most, most))
     return module
 
 
@@ -56,11 +58,11 @@ def _drop_errors() -> None:
     os.close(null)
 
 
-def _limit_memory(soft: int, hard: int) -> None:
-    _, most = resource.getrlimit(resource.RLIMIT_AS)
-    if most != resource.RLIM_INFINITY:
-        hard = min(hard, most)
-    resource.setrlimit(resource.RLIMIT_AS, (min(soft, hard), hard))
+def _limit(which: int, soft: int, hard: int | None = None) -> None:
+    """Lower a limit, to what may be raised again up to `hard`."""
+    _, most = resource.getrlimit(which)
+    hard = most if hard is None else min(hard, most)
+    resource.setrlimit(which, (min(soft, hard), hard))
 
 
 def _handlers() -> list[object]:
