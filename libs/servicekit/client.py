@@ -41,6 +41,8 @@ _OPTIONS = (
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     ("grpc.enable_retries", 1),
+    # The environment may name a proxy, for the outside; our services are not there.
+    ("grpc.enable_http_proxy", 0),
 )
 
 

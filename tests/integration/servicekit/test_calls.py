@@ -263,3 +263,16 @@ async def test_a_method_that_nobody_serves_is_unimplemented() -> None:
             await served.files.GetFile(GET)
 
     assert refused.value.kind == Kind.UNIMPLEMENTED
+
+
+async def test_a_proxy_of_the_environment_stands_between_no_two_services(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("grpc_proxy", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    async with serving(Files()) as served:
+        with pytest.raises(RemoteError) as refused:
+            await served.files.GetFile(GET)
+
+    assert refused.value.reason == "FILE_NOT_FOUND"
