@@ -48,3 +48,21 @@ def test_a_bare_traceback_and_a_group_are_understood() -> None:
 def test_without_an_exception_the_last_lines_are_shown() -> None:
     assert last_words("\n".join("abcdefg")) == "c\nd\ne\nf\ng"
     assert last_words("") == ""
+
+
+def test_a_message_of_several_lines_is_told_with_them() -> None:
+    log = (
+        "Traceback (most recent call last):\n"
+        '  File "main.py", line 1, in <module>\n'
+        "pydantic_core.ValidationError: 2 validation errors for Settings\n"
+        "jails_max\n"
+        "  Input should be a valid integer\n"
+        '{"event": "service_failed"}\n'
+        "later\n"
+    )
+
+    assert last_words(log).splitlines() == [
+        "pydantic_core.ValidationError: 2 validation errors for Settings",
+        "jails_max",
+        "  Input should be a valid integer",
+    ]

@@ -1,6 +1,11 @@
 from pathlib import Path
 
-from localstack.services.environments import Addresses, for_the_gateway, service_environments
+from localstack.services.environments import (
+    Addresses,
+    for_the_gateway,
+    lone_grader_environment,
+    service_environments,
+)
 from localstack.stack.folder import StateFolder
 
 ADDRESSES = Addresses(
@@ -51,3 +56,24 @@ def test_all_services_share_one_internal_secret_and_the_gateway_keeps_its_own(
     assert len({told[name][f"{name.upper()}_INTERNAL_SECRET"] for name in told}) == 1
     assert [name for name in told if any("PEPPER" in key for key in told[name])] == ["gateway"]
     assert environments(tmp_path) == told
+
+
+def test_a_lone_grader_is_set_by_the_caller_where_the_machine_is_the_matter() -> None:
+    told = lone_grader_environment(
+        {"RPC_ADDRESS": "127.0.0.1:1"},
+        secret="ours" * 8,
+        defaults={"JAILS_MAX": "15", "JAIL_UID_FIRST": "7"},
+        outside={
+            "GRADER_JAILS_MAX": "2",
+            "GRADER_RPC_ADDRESS": "0.0.0.0:80",
+            "GRADER_INTERNAL_SECRET": "theirs",
+            "A_KEY": "canary",
+            "PATH": "/evil",
+        },
+    )
+
+    assert (told["GRADER_JAILS_MAX"], told["GRADER_JAIL_UID_FIRST"]) == ("2", "7")
+    assert told["GRADER_RPC_ADDRESS"] == "127.0.0.1:1"
+    assert "theirs" not in told.values()
+    assert "canary" not in told.values()
+    assert told["PATH"] != "/evil"
