@@ -15,6 +15,7 @@ from gateway.inbound.files import FileRoutes
 from gateway.inbound.health import Check, HealthRoutes
 from gateway.inbound.rest.access import Access
 from gateway.inbound.rest.server import HttpServer
+from gateway.inbound.run_changes import RunChangeRoutes
 from gateway.inbound.runs import RunRoutes
 from gateway.inbound.samples import SampleRoutes
 from gateway.inbound.suites import SuiteRoutes
@@ -107,6 +108,7 @@ def _collections(
         FileRoutes(files, access, upload_bytes_max=settings.max_upload_bytes).router(),
         SuiteRoutes(suites, access).router(),
         RunRoutes(runs, access, admit_run).router(),
+        RunChangeRoutes(runs, access, admit_run).router(),
         SampleRoutes(runs, access).router(),
         health.router(),
     )

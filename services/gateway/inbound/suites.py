@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 
 from gateway.domain.scopes import Scope
 from gateway.inbound.resources.suites import (
+    SuiteDeleted,
     SuiteList,
     SuiteObject,
     SuiteVersionList,
@@ -17,7 +18,7 @@ from gateway.inbound.resources.suites import (
     suite_version_object,
 )
 from gateway.inbound.rest.access import Access, CurrentCaller
-from gateway.inbound.rest.asking import ask, ask_while_connected
+from gateway.inbound.rest.asking import WRITE_S, ask, ask_while_connected
 from gateway.inbound.rest.bodies import MANIFEST_BODY_BYTES_MAX, described_body, json_body
 from gateway.inbound.rest.labels import Labels, label_problems
 from gateway.inbound.rest.operations import Operation, router_of
@@ -127,6 +128,15 @@ class SuiteRoutes:
                 errors=(404,),
             ),
             Operation(
+                id="deleteEvalSuite",
+                method="DELETE",
+                path=one,
+                endpoint=self.delete,
+                scope=Scope.WRITE_EVALS,
+                answer=SuiteDeleted,
+                errors=(404,),
+            ),
+            Operation(
                 id="createEvalSuiteVersion",
                 method="POST",
                 path=f"{one}/versions",
@@ -196,6 +206,15 @@ class SuiteRoutes:
         """Get a suite."""
         answer = await ask(caller, self._suites.GetSuite, pb.GetSuiteRequest(suite_id=suite_id))
         return suite_object(answer.suite)
+
+    async def delete(self, caller: CurrentCaller, suite_id: str) -> SuiteDeleted:
+        """Delete a suite with its versions and all its runs.
+
+        Unfinished runs are cancelled first. Files that its manifests name stay.
+        """
+        question = pb.DeleteSuiteRequest(suite_id=suite_id)
+        answer = await ask(caller, self._suites.DeleteSuite, question, timeout_s=WRITE_S)
+        return SuiteDeleted(id=suite_id, deleted_runs=answer.deleted_runs)
 
     async def create_version(
         self,

@@ -45,6 +45,19 @@ class AdmitRun:
     ) -> AdmittedRun:
         """A fresh run id and the token that lets exactly this run call its models."""
         run_id = new_id("eval_run")
+        token = self.again(caller, run_id, candidates=candidates, judge=judge, embedding=embedding)
+        return AdmittedRun(run_id, token)
+
+    def again(
+        self,
+        caller: Caller,
+        run_id: str,
+        *,
+        candidates: Sequence[str],
+        judge: str | None,
+        embedding: str | None,
+    ) -> str:
+        """A token for a run that is put back to work; its calls go on counting where they were."""
         grant = RunGrant(
             run_id=run_id,
             org_id=caller.org_id,
@@ -56,5 +69,4 @@ class AdmitRun:
             grader_models=self._grader_models,
             max_calls=self._max_calls,
         )
-        token = mint_run_token(grant, self._secret, now=self._clock.utc_now())
-        return AdmittedRun(run_id, token)
+        return mint_run_token(grant, self._secret, now=self._clock.utc_now())

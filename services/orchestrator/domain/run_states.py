@@ -87,11 +87,14 @@ TRANSITIONS: Mapping[tuple[RunState, RunEvent], RunState] = MappingProxyType(
     }
 )
 
-_REFUSALS: Mapping[RunEvent, type[RunStateConflict]] = MappingProxyType(
+_REFUSALS: Mapping[RunEvent, tuple[type[RunStateConflict], str]] = MappingProxyType(
     {
-        RunEvent.CANCEL: RunNotCancellable,
-        RunEvent.RERUN_FAILED: RunNotCompleted,
-        RunEvent.RETRY: RunNotRetryable,
+        RunEvent.CANCEL: (RunNotCancellable, "a run that has ended cannot be cancelled"),
+        RunEvent.RERUN_FAILED: (
+            RunNotCompleted,
+            "only a completed run is run again where it failed",
+        ),
+        RunEvent.RETRY: (RunNotRetryable, "only a failed or cancelled run can be retried"),
     }
 )
 
@@ -104,6 +107,7 @@ def next_state(state: RunState, event: RunEvent) -> RunState:
     """
     after = TRANSITIONS.get((state, event))
     if after is None:
-        refusal = _REFUSALS.get(event, RunStateConflict)
-        raise refusal(f"a run that is {state} has no {event}", state=state, event=event)
+        ours = (RunStateConflict, f"there is no {event} for a run")
+        refusal, rule = _REFUSALS.get(event, ours)
+        raise refusal(f"{rule}; this one is {state}", state=state, event=event)
     return after

@@ -104,6 +104,13 @@ class RunList(Page[RunObject]):
     """One page of runs."""
 
 
+class RunDeleted(Identified):
+    """A run that is gone."""
+
+    object: Literal["eval.run.deleted"] = "eval.run.deleted"
+    deleted: Literal[True] = True
+
+
 class ArtifactsObject(Resource):
     """The files that a finished run left; null and empty before."""
 

@@ -34,6 +34,14 @@ class SuiteList(Page[SuiteObject]):
     """One page of suites."""
 
 
+class SuiteDeleted(Identified):
+    """A suite that is gone, with its runs."""
+
+    object: Literal["eval.suite.deleted"] = "eval.suite.deleted"
+    deleted: Literal[True] = True
+    deleted_runs: int = Field(description="Runs that this call hid.")
+
+
 class SuiteVersionObject(Identified):
     """One immutable version of a suite's manifest."""
 

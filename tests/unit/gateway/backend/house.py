@@ -14,6 +14,7 @@ from gateway.inbound.application import rest_application
 from gateway.inbound.files import FileRoutes
 from gateway.inbound.health import HealthRoutes
 from gateway.inbound.rest.access import Access
+from gateway.inbound.run_changes import RunChangeRoutes
 from gateway.inbound.runs import RunRoutes
 from gateway.inbound.samples import SampleRoutes
 from gateway.inbound.suites import SuiteRoutes
@@ -136,6 +137,7 @@ async def open_house() -> AsyncIterator[House]:
                 ).router(),
                 SuiteRoutes(SuiteServiceStub(channel), access).router(),
                 RunRoutes(RunServiceStub(channel), access, admit).router(),
+                RunChangeRoutes(RunServiceStub(channel), access, admit).router(),
                 SampleRoutes(RunServiceStub(channel), access).router(),
                 HealthRoutes(
                     own={"postgres": postgres}, others={"orchestrator": orchestrator}

@@ -20,6 +20,26 @@ class RunNotFound(ServiceError):
     reason = "RUN_NOT_FOUND"
 
 
+class RunNotCancellable(ServiceError):
+    kind = Kind.FAILED_PRECONDITION
+    reason = "RUN_NOT_CANCELLABLE"
+
+
+class RunNotCompleted(ServiceError):
+    kind = Kind.FAILED_PRECONDITION
+    reason = "RUN_NOT_COMPLETED"
+
+
+class NoFailedSamples(ServiceError):
+    kind = Kind.FAILED_PRECONDITION
+    reason = "NO_FAILED_SAMPLES"
+
+
+class RunNotRetryable(ServiceError):
+    kind = Kind.FAILED_PRECONDITION
+    reason = "RUN_NOT_RETRYABLE"
+
+
 class FakeRuns(RunServiceServicer):
     def __init__(self, suites: FakeSuites) -> None:
         self.callers: list[Caller] = []
@@ -29,7 +49,9 @@ class FakeRuns(RunServiceServicer):
         self.runs: dict[str, run_pb2.Run] = {}
         self.samples: list[sample_pb2.Sample] = []
         self.artifacts = pb.GetArtifactsResponse()
+        self.fresh_tokens: list[str] = []
         self._suites = suites
+        suites.delete_runs_of = self.delete_runs_of
 
     async def CreateRun(self, request: pb.CreateRunRequest, context: Any) -> pb.CreateRunResponse:
         self._begin()
@@ -101,6 +123,51 @@ class FakeRuns(RunServiceServicer):
         self._begin()
         self._find(request.run_id)
         return self.artifacts
+
+    async def CancelRun(self, request: pb.CancelRunRequest, context: Any) -> pb.CancelRunResponse:
+        self._begin()
+        run = self._find(request.run_id)
+        if run.state in (run_pb2.RUN_STATE_COMPLETED, run_pb2.RUN_STATE_FAILED):
+            raise RunNotCancellable("it has ended")
+        run.state = run_pb2.RUN_STATE_CANCELLED
+        run.end_time.FromSeconds(1_790_000_100)
+        return pb.CancelRunResponse(run=run)
+
+    async def RerunFailedSamples(
+        self, request: pb.RerunFailedSamplesRequest, context: Any
+    ) -> pb.RerunFailedSamplesResponse:
+        self._begin()
+        run = self._find(request.run_id)
+        if run.state != run_pb2.RUN_STATE_COMPLETED:
+            raise RunNotCompleted("it is not completed")
+        if not run.request_counts.failed:
+            raise NoFailedSamples("none failed")
+        self._queue(run, request.run_token)
+        return pb.RerunFailedSamplesResponse(run=run)
+
+    async def RetryRun(self, request: pb.RetryRunRequest, context: Any) -> pb.RetryRunResponse:
+        self._begin()
+        run = self._find(request.run_id)
+        if run.state not in (run_pb2.RUN_STATE_CANCELLED, run_pb2.RUN_STATE_FAILED):
+            raise RunNotRetryable("it is neither failed nor cancelled")
+        self._queue(run, request.run_token)
+        return pb.RetryRunResponse(run=run)
+
+    async def DeleteRun(self, request: pb.DeleteRunRequest, context: Any) -> pb.DeleteRunResponse:
+        self._begin()
+        del self.runs[self._find(request.run_id).run_id]
+        return pb.DeleteRunResponse()
+
+    def delete_runs_of(self, suite_id: str) -> int:
+        gone = [run.run_id for run in self.runs.values() if run.suite_id == suite_id]
+        for run_id in gone:
+            del self.runs[run_id]
+        return len(gone)
+
+    def _queue(self, run: run_pb2.Run, token: str) -> None:
+        self.fresh_tokens.append(token)
+        run.state = run_pb2.RUN_STATE_QUEUED
+        run.ClearField("end_time")
 
     def add_sample(self, run_id: str, **fields: Any) -> sample_pb2.Sample:
         """A completed sample of the run; `fields` replace what is usual."""

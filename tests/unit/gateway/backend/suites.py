@@ -1,6 +1,7 @@
 """A suite service that keeps everything in memory; manifests are checked by the real rules."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from manifest.parsing import parse_manifest
@@ -34,6 +35,7 @@ class FakeSuites(SuiteServiceServicer):
         self.let_go = asyncio.Event()
         self.suites: dict[str, suite_pb2.Suite] = {}
         self.versions: dict[str, list[suite_pb2.SuiteVersion]] = {}
+        self.delete_runs_of: Callable[[str], int] = lambda _: 0
 
     async def CreateSuite(
         self, request: pb.CreateSuiteRequest, context: Any
@@ -96,6 +98,13 @@ class FakeSuites(SuiteServiceServicer):
         newest_first = self.versions[self.find(request.suite_id).suite_id][::-1]
         page, has_more = page_of(newest_first, request.page, lambda entry: entry.suite_version_id)
         return pb.ListSuiteVersionsResponse(versions=page, page=PageInfo(has_more=has_more))
+
+    async def DeleteSuite(
+        self, request: pb.DeleteSuiteRequest, context: Any
+    ) -> pb.DeleteSuiteResponse:
+        await self._begin()
+        suite = self.suites.pop(self.find(request.suite_id).suite_id)
+        return pb.DeleteSuiteResponse(deleted_runs=self.delete_runs_of(suite.suite_id))
 
     def find(self, suite_id: str) -> suite_pb2.Suite:
         suite = self.suites.get(suite_id)

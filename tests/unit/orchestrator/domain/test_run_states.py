@@ -64,7 +64,7 @@ def test_a_completed_run_cannot_be_retried() -> None:
 
 
 def test_what_only_we_do_is_refused_plainly() -> None:
-    with pytest.raises(RunStateConflict, match="completed has no start"):
+    with pytest.raises(RunStateConflict, match="no start for a run; this one is completed"):
         next_state(RunState.COMPLETED, RunEvent.START)
 
 
