@@ -21,7 +21,7 @@ def messages() -> Iterator[tuple[str, str]]:
                 for part in sentences_in(node):
                     text = text_of(part)
                     if " " in text:
-                        yield f"{path.relative_to(ROOT)}:{node.lineno}", text
+                        yield f"{path.relative_to(ROOT)}:{part.lineno}", text
 
 
 def sentences_in(node: ast.AST) -> Iterator[ast.expr]:
@@ -55,7 +55,7 @@ def test_messages_are_found() -> None:
 
 @pytest.mark.parametrize(("where", "text"), FOUND, ids=[where for where, _ in FOUND])
 def test_a_message_has_no_capital_and_no_full_stop(where: str, text: str) -> None:
-    first_word = text.split()[0]
+    first_word = text.split(maxsplit=1)[0]
 
     assert text[0] == text[0].lower() or first_word.upper() == first_word, where
     assert not text.endswith("."), where

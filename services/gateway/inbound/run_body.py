@@ -75,10 +75,14 @@ class CreateRunBody(Section):
         json_schema_extra={"minItems": 1, "maxItems": TASK_IDS_MAX, "uniqueItems": True},
     )
     judge_model: ModelId | None = Field(
-        default=None, description='What `model="auto"` means in `ctx.responses_create`.'
+        default=None,
+        description='What `model="auto"` means in `ctx.responses_create`; required when a '
+        "grader names no other model.",
     )
     embedding_model: ModelId | None = Field(
-        default=None, description='What `model="auto"` means in `ctx.embeddings_create`.'
+        default=None,
+        description='What `model="auto"` means in `ctx.embeddings_create`; required when a '
+        "grader names no other model.",
     )
     generation: dict[str, JsonValue] = Field(default_factory=dict)
     concurrency: (

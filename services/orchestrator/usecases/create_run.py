@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from manifest.generation import parse_generation
 from orchestrator.domain import requests
 from orchestrator.domain.ids import IdPrefix, is_id
+from orchestrator.domain.model_needs import asking_graders, missing_models
 from orchestrator.domain.run import Run, RunRequest, UnknownSuiteVersion
+from orchestrator.domain.suite import VersionRef
 from orchestrator.ports.stores import Runs, Suites
 from servicekit.caller import Caller
 from servicekit.errors import Violation
@@ -56,7 +58,8 @@ class CreateRun:
         """Return the stored run; a run_id that was stored before returns that run.
 
         Raises:
-            RequestInvalid: fields break rules, or tasks are unknown.
+            RequestInvalid: fields break rules, tasks are unknown, or a grader needs a model that
+                the run does not set.
             GenerationInvalid: the generation settings break rules.
             SuiteNotFound: there is no such suite.
             UnknownSuiteVersion: the suite has no such version.
@@ -68,9 +71,19 @@ class CreateRun:
         if version is None:
             raise UnknownSuiteVersion(draft.suite_id, draft.suite_version or 0)
         requests.require(requests.task_problems(draft.task_ids, version.task_ids))
+        requests.require(await self._missing_models(caller, draft, version))
         return await self._runs.add(
             caller, draft.run_id, self._request(draft), version, draft.run_token
         )
+
+    async def _missing_models(
+        self, caller: Caller, draft: RunDraft, version: VersionRef
+    ) -> Iterator[Violation]:
+        if draft.judge_model and draft.embedding_model:
+            return iter(())
+        stored = await self._suites.get_version(caller, version.suite_id, version.version)
+        sources = asking_graders(stored.content.manifest_json, draft.task_ids)
+        return missing_models(sources, judge=draft.judge_model, embedding=draft.embedding_model)
 
     def _request(self, draft: RunDraft) -> RunRequest:
         generation = draft.generation_concurrency or requests.GENERATION_CONCURRENCY_DEFAULT

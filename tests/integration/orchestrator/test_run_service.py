@@ -60,6 +60,21 @@ async def test_a_repeated_run_id_answers_the_stored_run(world: World) -> None:
         assert len((await runs.ListRuns(pb.ListRunsRequest())).runs) == 1
 
 
+async def test_a_run_without_the_judge_that_its_grader_needs_is_refused(world: World) -> None:
+    source = "def grade(sample, item, ctx): return ctx.responses_create(input='?')['n']"
+    grader = {"type": "python", "contract": "model_backed", "source": source}
+    async with serving(world) as runs:
+        suite_id = await world.create_suite(task(world.rows(1), grader=grader))
+        with pytest.raises(RemoteError) as refused:
+            await runs.CreateRun(new_run(suite_id))
+        await runs.CreateRun(new_run(suite_id, judge_model="judge"))
+
+        assert len((await runs.ListRuns(pb.ListRunsRequest())).runs) == 1
+
+    assert refused.value.reason == "JUDGE_MODEL_REQUIRED"
+    assert refused.value.metadata["param"] == "judge_model"
+
+
 async def test_a_run_id_of_another_team_is_taken(world: World) -> None:
     async with serving(world) as runs:
         file_id = world.rows(1)
