@@ -44,6 +44,14 @@ class Execution(StrEnum):
     AGGREGATE = "aggregate"
 
 
+class Isolation(StrEnum):
+    """What an execution starts from."""
+
+    FRESH = "fresh"
+    PRELOAD = "preload"
+    FILES = "files"
+
+
 _WHAT, _HOW, _MODELS = "What to grade", "The grader's settings, as in a manifest", "Model calls"
 _FROM = "JSON, @file or - (standard input)"
 
@@ -77,6 +85,7 @@ Target = Annotated[str | None, _option(_WHAT, help="Short for target.")]
 Row = Annotated[str | None, _option(_WHAT, metavar="JSON", help=f"Short for row: {_FROM}.")]
 GraderContract = Annotated[Contract | None, _option(_HOW, help="Default: sample.")]
 GraderExecution = Annotated[Execution | None, _option(_HOW, help="Default: by the contract.")]
+GraderIsolation = Annotated[Isolation | None, _option(_HOW, help="Default: fresh.")]
 Timeout = Annotated[int | None, _option(_HOW, help="Seconds, 1 to 600; default: 120.")]
 MaxModelCalls = Annotated[int | None, _option(_HOW, help="0 to 500; default: 64.")]
 MetricId = Annotated[str | None, _option(_HOW, help="Name of a bare number; default: score.")]
@@ -127,6 +136,7 @@ def try_out(  # noqa: PLR0913 - the options of one command
     row: Row = None,
     contract: GraderContract = None,
     execution: GraderExecution = None,
+    isolation: GraderIsolation = None,
     timeout: Timeout = None,
     max_model_calls: MaxModelCalls = None,
     metric_id: MetricId = None,
@@ -159,6 +169,7 @@ def try_out(  # noqa: PLR0913 - the options of one command
     settings = {
         "contract": contract.value if contract else None,
         "execution": execution.value if execution else None,
+        "isolation": isolation.value if isolation else None,
         "timeout_seconds": timeout,
         "max_model_calls": max_model_calls,
         "metric_id": metric_id,

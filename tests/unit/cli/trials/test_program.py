@@ -150,7 +150,9 @@ def test_a_problem_of_the_manifest_is_told_with_its_place(tmp_path: Path) -> Non
     good: JsonValue = {"type": "python", "source": SOURCE}
     path = manifest_in(tmp_path, good, {"type": "python", "source": SOURCE, "timeout": 1})
 
-    with pytest.raises(NothingGraded, match=r"manifest\.tasks\[1\]\.grader\.timeout is not a kno"):
+    with pytest.raises(
+        NothingGraded, match=r"manifest\.tasks\[1\]\.grader\.timeout is not a known f"
+    ):
         trial_program(choices(manifest=path, task_id="t0"))
 
 
