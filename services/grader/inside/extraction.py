@@ -68,17 +68,17 @@ def first_lines(text: str, count: int) -> str | None:
 
 
 # Thousands are parted by a comma, a thin space or a narrow no-break space, and only in whole groups
-# of three.
+# of three. U+2212 is a minus sign. Names of characters would bring their whole table along.
 _NUMBER = re.compile(
     r"""
-    (?:(?<!\w)(?P<sign>[-+\N{MINUS SIGN}]))?
-    (?:(?P<currency>[$\u00a2-\u00a5\u20a0-\u20c0])\ ?(?P<inner_sign>[-+\N{MINUS SIGN}])?)?
+    (?:(?<!\w)(?P<sign>[-+\u2212]))?
+    (?:(?P<currency>[$\u00a2-\u00a5\u20a0-\u20c0])\ ?(?P<inner_sign>[-+\u2212])?)?
     (?P<digits>
-        [0-9]{1,3}(?:[,\N{THIN SPACE}\N{NARROW NO-BREAK SPACE}][0-9]{3})+(?![0-9])(?:\.[0-9]+)?
+        [0-9]{1,3}(?:[,\u2009\u202f][0-9]{3})+(?![0-9])(?:\.[0-9]+)?
         | [0-9]+(?:\.[0-9]+)?
         | (?<![\w.])\.[0-9]+
     )
-    (?P<exponent>[eE][-+\N{MINUS SIGN}]?[0-9]+)?
+    (?P<exponent>[eE][-+\u2212]?[0-9]+)?
     """,
     re.VERBOSE,
 )
