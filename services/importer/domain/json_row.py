@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 import orjson
 
-DEPTH_MAX = 64  # readers behind us (jsonb, the jail) have limits of their own
+# What comes out of a jail nests at most 64 levels deep and has at most 262,144 brackets and commas;
+# a row comes out as a part of an item, with its choices.
+DEPTH_MAX = 60
+PARTS_MAX = 250_000
 
 
 class RowInvalid(ValueError):
@@ -38,7 +41,8 @@ def write_row(row: dict[str, object]) -> bytes:
     """Write a row as compact UTF-8 JSON with its keys in their order, without a line feed.
 
     Raises:
-        RowInvalid: it holds a text or an integer that cannot be written or stored.
+        RowInvalid: it holds a text or an integer that cannot be written or stored, or too many
+            values.
     """
     try:
         written = orjson.dumps(row)
@@ -49,7 +53,20 @@ def write_row(row: dict[str, object]) -> bytes:
     # An escaped backslash before `u0000` looks the same, so that a look at the texts decides.
     if b"\\u0000" in written and any("\x00" in text for text in _texts(row)):
         raise RowInvalid("holds a NUL character, which cannot be stored")
+    if _brackets_and_commas(written) > PARTS_MAX < _brackets_and_commas(_without_texts(written)):
+        raise RowInvalid(f"has more than {PARTS_MAX} values")
     return written
+
+
+def _brackets_and_commas(written: bytes) -> int:
+    if len(written) <= PARTS_MAX:  # as nearly all rows
+        return 0
+    return written.count(b"[") + written.count(b"{") + written.count(b",")
+
+
+def _without_texts(written: bytes) -> bytes:
+    plain = written.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b"".join(plain.split(b'"')[::2])
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -32,6 +32,17 @@ async def test_numbers_keep_every_digit(grader: Grader) -> None:
     assert item.prompt == "18446744073709551615?"
 
 
+async def test_the_largest_rows_that_an_import_lets_in_come_out_again(grader: Grader) -> None:
+    wide = b'{"q":1,"a":[' + b"0," * 249_996 + b"0]}"
+    deep = b'{"q":1,"a":' + b"[" * 59 + b"]" * 59 + b"}"
+
+    items = await grader.prepare(
+        prepare_task(target_template="a"), pb.RowBatch(rows_jsonl=b"\n".join((wide, deep, wide)))
+    )
+
+    assert [item.row_json for item in items] == [wide, deep, wide]
+
+
 async def test_examples_come_from_the_rows_that_are_sent_first(grader: Grader) -> None:
     task = prepare_task(fewshot={"count": 1, "dataset": {"file_id": "f"}, "separator": "|"})
 

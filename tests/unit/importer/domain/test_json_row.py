@@ -51,8 +51,9 @@ def test_a_written_row_is_compact_and_keeps_the_order_of_keys() -> None:
         ('{"\\udc00": 1}', "holds half of a surrogate pair"),
         ('{"a": ["x\\u0000"]}', "holds a NUL character"),
         ('{"a\\u0000": 1}', "holds a NUL character"),
-        (f'{{"a": {"[" * 64}{"]" * 64}}}', "is nested deeper than 64 levels"),
-        (f'{{"a": {"[" * 100_000}{"]" * 100_000}}}', "is nested deeper than 64 levels"),
+        (f'{{"a": {"[" * 60}{"]" * 60}}}', "is nested deeper than 60 levels"),
+        (f'{{"a": {"[" * 100_000}{"]" * 100_000}}}', "is nested deeper than 60 levels"),
+        (json.dumps({"a": [0] * 250_000}), "has more than 250000 values"),
     ],
 )
 def test_what_a_later_reader_would_choke_on_is_refused(text: str, sentence: str) -> None:
@@ -62,10 +63,11 @@ def test_what_a_later_reader_would_choke_on_is_refused(text: str, sentence: str)
 
 def test_what_only_looks_bad_is_let_in() -> None:
     flat = f'{{"a": [{",".join(["[]"] * 200)}]}}'
-    deep = f'{{"a": {"[" * 63}{"]" * 63}}}'
+    deep = f'{{"a": {"[" * 59}{"]" * 59}}}'
 
     assert parse_row(flat)["a"] == [[]] * 200
     assert write_row(parse_row(deep))
     assert parse_row('{"a": "\\\\u0000"}') == {"a": "\\u0000"}
     assert write_row({"a": "\\u0000"}) == b'{"a":"\\\\u0000"}'
+    assert write_row({"a": [0] * 249_998, "b": 'a "quoted, \\", text[,{' * 100_000})
     assert parse_row('{"a": "\\ud83d\\ude00"}') == {"a": "😀"}

@@ -45,6 +45,13 @@ def test_max_rows_above_the_number_of_rows_changes_nothing() -> None:
     assert normalised(b'{"a":1}\n', max_rows=5) == b'{"a":1}\n'
 
 
+def test_a_row_of_too_many_values_is_named() -> None:
+    raw = b'{"a":1}\n{"a":[' + b"0," * 250_000 + b"0]}\n"
+
+    with pytest.raises(DatasetError, match="line 2 has more than 250000 values"):
+        normalised(raw)
+
+
 @pytest.mark.parametrize(
     ("raw", "row_format"),
     [
