@@ -127,6 +127,16 @@ async def test_a_service_whose_jails_do_not_work_does_not_start_and_says_why(
     assert b"must belong to this user and be writable by nobody else" in stderr
 
 
+async def test_a_library_that_is_not_installed_stops_the_start_and_is_named(
+    environment: dict[str, str],
+) -> None:
+    async with started(environment | {"GRADER_LIBRARIES": "numpy, numpie"}) as process:
+        _, stderr = await process.communicate()
+
+    assert process.returncode == 1
+    assert b"the library numpie, named by GRADER_LIBRARIES, is not installed: install it" in stderr
+
+
 async def test_the_exact_match_of_the_documentation_is_a_grader(
     environment: dict[str, str],
 ) -> None:
