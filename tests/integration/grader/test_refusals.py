@@ -133,6 +133,16 @@ async def test_with_a_policy_that_lets_too_much_through_it_names_what_gets_throu
     assert reason == "the jail does not hold back: network, sockets"
 
 
+async def test_without_the_control_groups_that_are_required_it_says_how_to_give_them(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    required = environment | {"GRADER_CGROUPS": "required"}
+
+    reason = await refusal(required, "--cover", str(tmp_path), "/sys/fs/cgroup")
+
+    assert reason.startswith("there are no control groups to use: let the grader write its own")
+
+
 async def test_another_processor_is_named(environment: dict[str, str]) -> None:
     reason = await refusal(environment, "--machine", "i686")
 

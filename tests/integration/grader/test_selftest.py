@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from attacks.room import MIB, UID_FIRST, Room, open_room
-from grader.jail.cgroups import Cgroups
+from grader.jail.cgroups import CgroupsV1
 from grader.jail.config import JailSetup, policy_path, render_config
 from grader.jail.selftest import SelfTestFailed, self_test
 from grader.jail.uids import Uids
@@ -44,7 +44,7 @@ def without_nsjail(setup: JailSetup, folder: Path) -> JailSetup:
 
 
 def with_foreign_cgroups(setup: JailSetup, folder: Path) -> JailSetup:
-    cgroups = Cgroups(
+    cgroups = CgroupsV1(
         memory_mount=folder,
         memory_parent="absent",
         pids_mount=folder,

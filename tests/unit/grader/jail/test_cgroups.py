@@ -1,13 +1,13 @@
 import os
 from pathlib import Path
 
-from grader.jail.cgroups import Cgroups, probe_cgroups
+from grader.jail.cgroups import CgroupsV1, CgroupsV2
 
 
-def cgroups(folder: Path) -> Cgroups:
+def cgroups(folder: Path) -> CgroupsV1:
     for name in ("memory", "pids"):
         (folder / name / "jails").mkdir(parents=True)
-    return Cgroups(
+    return CgroupsV1(
         memory_mount=folder / "memory",
         memory_parent="jails",
         pids_mount=folder / "pids",
@@ -39,9 +39,13 @@ def test_a_group_in_use_stays(tmp_path: Path) -> None:
     assert list(groups.groups()) == [used]
 
 
-def test_the_probe_leaves_nothing_behind() -> None:
-    probed = probe_cgroups()
+def test_groups_of_version_2_are_swept_as_well(tmp_path: Path) -> None:
+    old, new = tmp_path / "NSJAIL.1", tmp_path / "NSJAIL.2"
+    old.mkdir()
+    new.mkdir()
+    os.utime(old, (0, 0))
+    groups = CgroupsV2(parent=tmp_path, swap_is_counted=False)
 
-    if probed is not None:
-        parent = probed.memory_mount / probed.memory_parent
-        assert not list(parent.glob("probe-*"))
+    groups.sweep()
+
+    assert list(groups.groups()) == [new]

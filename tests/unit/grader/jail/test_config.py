@@ -1,11 +1,11 @@
 from pathlib import Path
 
 from grader.domain.isolation import Isolation
-from grader.jail.cgroups import Cgroups
+from grader.jail.cgroups import Cgroups, CgroupsV1, CgroupsV2
 from grader.jail.config import JailSetup, jail_command, policy_path, render_config
 
 GOLDEN = Path(__file__).parent / "golden"
-CGROUPS = Cgroups(
+CGROUPS = CgroupsV1(
     memory_mount=Path("/sys/fs/cgroup/memory"),
     memory_parent="a/proctor-jails",
     pids_mount=Path("/sys/fs/cgroup/pids"),
@@ -57,8 +57,23 @@ def test_without_control_groups_the_command_names_none() -> None:
     assert not any("cgroup" in word for word in command)
 
 
+def test_with_version_2_both_limits_are_in_one_place() -> None:
+    cgroups = CgroupsV2(parent=Path("/sys/fs/cgroup/a/proctor-jails"), swap_is_counted=True)
+
+    command = jail_command(setup(cgroups), outside_uid=7, outside_gid=8, flavour="grade")
+
+    assert (
+        " ".join(command)
+        .partition(" -- ")[0]
+        .endswith(
+            "--use_cgroupv2 --cgroupv2_mount /sys/fs/cgroup/a/proctor-jails"
+            " --cgroup_mem_max 1024 --cgroup_mem_swap_max 0 --cgroup_pids_max 192"
+        )
+    )
+
+
 def test_swap_that_the_kernel_does_not_count_is_not_limited() -> None:
-    flags = Cgroups(
+    flags = CgroupsV1(
         memory_mount=Path("/m"),
         memory_parent="p",
         pids_mount=Path("/p"),
