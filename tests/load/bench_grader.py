@@ -4,7 +4,8 @@
 
 starts the grader as a process of its own with real jails and prints a line for each way of
 grading. `cpu` is that of the service and of everything in its jails together; `p50` is the median
-time of an execution, from fork to reaped child.
+time of an execution, from fork to reaped child. A cold grade is the first of a run: it starts a
+jail. Memory is the proportional share (PSS) of an idle jail: its nsjail and its runner.
 """
 
 import argparse
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 SECRET = "benchmark" * 4
 TICKS = os.sysconf("SC_CLK_TCK")
 BATCH = 200
+COLD = 40
+TOGETHER_SAMPLES = 1_000
 START_S = 60.0
 EACH = "def grade(sample, item):\n    return sample['extracted_output'] == item['target']\n"
 TOGETHER = (
@@ -92,16 +95,7 @@ async def graded(
 ) -> Measured:
     """Grade `count` samples, after a first few that start the jail."""
     contract = "batch" if aggregate else "sample"
-    grader = {"type": "python", "contract": contract, "metric_id": "score", "source": source}
-    task = pb.GradeTask(
-        run_id="run",
-        task_id="task",
-        model="model",
-        grader_json=orjson.dumps(grader),
-        extraction_json=b'{"type":"number"}',
-        concurrency=25,
-        aggregate=aggregate,
-    )
+    task = _task(source, contract=contract)
     await _drain(stub, task, 10)
     cpu_before, started = cpu_s(pid), time.perf_counter()
     outcomes = await _drain(stub, task, count)
@@ -113,6 +107,27 @@ async def graded(
         cpu_s=cpu_s(pid) - cpu_before,
         run_times_ms=[outcome.run_time.ToMicroseconds() / 1000 for outcome in outcomes],
     )
+
+
+async def cold(stub: "SandboxServiceAsyncStub", source: str) -> Sequence[float]:
+    """Milliseconds that one sample takes when a jail must be started for it, in order."""
+    took_ms = []
+    for number in range(COLD):
+        started = time.perf_counter()
+        await _drain(stub, _task(source, run_id=f"cold-{number}"), 1)
+        took_ms.append((time.perf_counter() - started) * 1_000)
+    return sorted(took_ms)
+
+
+def idle_mib(pid: int) -> float:
+    """MiB of the median jail that waits for work."""
+    jails = [_pss_kib(jail) + sum(map(_pss_kib, _children(jail))) for jail in _children(pid)]
+    return statistics.median(jails) / 1024
+
+
+def _pss_kib(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 async def prepared(pid: int, stub: "SandboxServiceAsyncStub", count: int) -> Measured:
@@ -147,6 +162,19 @@ def _children(pid: int) -> Iterator[int]:
         yield from map(int, (task / "children").read_text().split())
 
 
+def _task(source: str, *, contract: str = "sample", run_id: str = "run") -> pb.GradeTask:
+    grader = {"type": "python", "contract": contract, "metric_id": "score", "source": source}
+    return pb.GradeTask(
+        run_id=run_id,
+        task_id="task",
+        model="model",
+        grader_json=orjson.dumps(grader),
+        extraction_json=b'{"type":"number"}',
+        concurrency=25,
+        aggregate=contract == "batch",
+    )
+
+
 async def _drain(
     stub: "SandboxServiceAsyncStub", task: pb.GradeTask, count: int
 ) -> list[pb.SampleOutcome]:
@@ -175,9 +203,15 @@ async def main(samples: int, slots: int, source: str) -> None:
     async with running_grader(slots) as (pid, stub):
         each = await graded(pid, stub, source, samples, aggregate=False)
         print(each.line("an execution each"))
-        together = await graded(pid, stub, TOGETHER, samples, aggregate=True)
+        together = await graded(pid, stub, TOGETHER, TOGETHER_SAMPLES, aggregate=True)
         print(together.line("one execution"))
         print((await prepared(pid, stub, samples)).line("prepared rows"))
+        took_ms = await cold(stub, source)
+        middle, late = took_ms[COLD // 2], took_ms[COLD * 9 // 10]
+        print(
+            f"cold grade           min {took_ms[0]:.0f} ms, p50 {middle:.0f} ms, p90 {late:.0f} ms"
+        )
+        print(f"idle jail            {idle_mib(pid):.1f} MiB")
 
 
 if __name__ == "__main__":
