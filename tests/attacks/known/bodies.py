@@ -9,9 +9,9 @@ fault of a sibling, of the sample after, or of the other team.
 from attacks.attack import REFUSED, WORKED, Attack, Grader
 from grader.domain.isolation import Isolation
 
-# Some of them keep the host waiting for its runner, and each of their samples has its limit after.
 _WALL_S = 2.0
-_UNREAPED_S = 6.0
+# Fills memory on a busy machine, or keeps the host waiting for its runner.
+_SLOW_S = 6.0
 
 
 def _body(
@@ -117,7 +117,7 @@ runner = getattr(sys.modules["__main__"], "Runner", None)
 if runner is not None:
     runner._reap = lambda self: None
 """,
-        wall_s=_UNREAPED_S,
+        wall_s=_SLOW_S,
     ),
     _body(
         "body_lies_about_endings",
@@ -280,6 +280,7 @@ while True:
         "x = [bytearray(50 << 20) for _ in range(100)]",
         "out_of_memory",
         alone=True,
+        wall_s=_SLOW_S,
     ),
     _body(
         "body_raises_its_limits",
@@ -302,6 +303,7 @@ del eaten
 def attack(sample, item, ctx):
     return size > 600
 """,
+        wall_s=_SLOW_S,
     ),
     _body(
         "body_takes_all_descriptors",

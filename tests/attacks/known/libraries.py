@@ -2,7 +2,7 @@
 
 # ruff: noqa: E501 - programs as text, about places in the jail
 
-from attacks.attack import REFUSED, Attack, Grader, refused
+from attacks.attack import REFUSED, WORKED, Attack, Grader, refused
 
 _WALL_S = 4.0  # some import half a second's worth
 
@@ -159,6 +159,7 @@ def attack(sample, item, ctx):
     np.ctypeslib.load_library("planted", "/tmp")
     return True
 """,
+        with_files="grader_error",
     ),
     Attack(
         name="patched_library",
@@ -271,6 +272,7 @@ def attack(sample, item, ctx):
 def probe():
     return len(os.listdir("/tmp")) > 0
 """,
+        with_files=WORKED,
     ),
     refused(
         "lxml_entity_file",
@@ -338,6 +340,7 @@ def attack(sample, item, ctx):
 def probe():
     return os.path.exists("/tmp/planted")
 """,
+        with_files=WORKED,
     ),
     Attack(
         name="sympy_evaluates",
@@ -451,6 +454,7 @@ import sacrebleu
 def attack(sample, item, ctx):
     return bool(sacrebleu.get_source_file("wmt20", "en-de"))
 """,
+        with_files="grader_error",
     ),
     refused(
         "portalocker_on_shared_file",

@@ -1,6 +1,6 @@
 """Too many descriptors, files and bytes of output, and patterns that never end."""
 
-from attacks.attack import REFUSED, Attack, Grader, refused
+from attacks.attack import REFUSED, WORKED, Attack, Grader, refused
 
 _WALL_S = 1.5
 
@@ -99,6 +99,7 @@ def attack(sample, item, ctx):
             pass
     return written > 0
 """,
+        with_files=WORKED,
     ),
     refused(
         "sparse_file",

@@ -2,7 +2,7 @@
 
 # ruff: noqa: E501 - programs as text, about places in the jail
 
-from attacks.attack import REFUSED, Attack, Grader, refused
+from attacks.attack import REFUSED, WORKED, Attack, Grader, refused
 
 ATTACKS: tuple[Attack, ...] = (
     refused(
@@ -15,6 +15,7 @@ def attack(sample, item, ctx):
 def probe():
     return len(os.listdir("/tmp")) > 0
 """,
+        with_files=WORKED,
     ),
     refused(
         "notes_by_every_call",
@@ -43,6 +44,7 @@ def attack(sample, item, ctx):
 def probe():
     return len(os.listdir("/tmp")) > 0
 """,
+        with_files="grader_error",  # it says which calls made something: in its own folder
     ),
     refused(
         "rewrite_runner",
@@ -165,6 +167,7 @@ def attack(sample, item, ctx):
 """
         ),
         expected=REFUSED,
+        with_files=WORKED,  # a file of that name, not the code that runs
     ),
     refused(
         "locks_on_shared_files",
@@ -206,6 +209,7 @@ def attack(sample, item, ctx):
             pass
     return done > 0
 """,
+        with_files=WORKED,  # the random numbers' device opens, and keeps nothing either
     ),
     refused(
         "priority_and_limits",
