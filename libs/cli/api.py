@@ -80,8 +80,8 @@ class Api:
             await asyncio.sleep(self._pause_s)
             waited_s += self._pause_s
 
-    async def post(self, path: str, body: JsonObject) -> JsonObject:
-        """Send `body` once and return the answer."""
+    async def post(self, path: str, body: JsonObject | None = None) -> JsonObject:
+        """Send `body`, or none, once and return the answer."""
         return await self._call("POST", path, json=body)
 
     async def delete(self, path: str) -> JsonObject:

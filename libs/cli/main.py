@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cli.commands import demo, files, grader, keys, runs, samples, stack, suites
+from cli.commands import changes, demo, files, grader, keys, models, runs, samples, stack, suites
 from cli.errors import CliError
 from cli.session import Session, session_of
 
@@ -25,10 +25,12 @@ app = typer.Typer(
 )
 app.add_typer(stack.app)
 app.add_typer(demo.app)
+app.add_typer(models.app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(files.app, name="files")
 app.add_typer(suites.app, name="suites")
 app.add_typer(runs.app)
+app.add_typer(changes.app)
 app.add_typer(grader.app, name="grader")
 app.add_typer(samples.app)
 

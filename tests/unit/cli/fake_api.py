@@ -46,6 +46,7 @@ class FakeProctor:
                 Route("/api/v1/llm/evals/suites", self._create_suite, methods=["POST"]),
                 Route("/api/v1/llm/evals/suites", self._list_suites),
                 Route("/api/v1/llm/evals/suites/{id}", self._get_suite),
+                Route("/api/v1/llm/evals/suites/{id}", self._delete_suite, methods=["DELETE"]),
                 Route(
                     "/api/v1/llm/evals/suites/{id}/versions", self._add_version, methods=["POST"]
                 ),
@@ -53,6 +54,9 @@ class FakeProctor:
                 Route("/api/v1/llm/evals/runs", self._create_run, methods=["POST"]),
                 Route("/api/v1/llm/evals/runs", self._list_runs),
                 Route("/api/v1/llm/evals/runs/{id}", self._get_run),
+                Route("/api/v1/llm/evals/runs/{id}", self._delete_run, methods=["DELETE"]),
+                Route("/api/v1/llm/evals/runs/{id}/cancel", self._cancel, methods=["POST"]),
+                Route("/api/v1/llm/evals/runs/{id}/{again}", self._again, methods=["POST"]),
                 Route("/api/v1/llm/evals/runs/{id}/samples", self._samples),
                 Route("/api/v1/llm/evals/runs/{id}/artifacts", self._artifacts),
             ],
@@ -172,6 +176,40 @@ class FakeProctor:
         answer = self._run(run_id)
         self._steps[run_id] += 1
         return JSONResponse(answer)
+
+    async def _cancel(self, request: Request) -> Response:
+        """A run that is being cancelled ends the next time it is read."""
+        run_id = request.path_params["id"]
+        if self._run(run_id)["status"] in ("completed", "failed"):
+            return refusal(409, "run_not_cancellable", "a run that has ended cannot be cancelled")
+        self.outcome = "cancelled"
+        answer = self._run(run_id) | {"status": "cancelling"}
+        self._steps[run_id] = 4
+        assert await request.body() == b""
+        return JSONResponse(answer)
+
+    async def _again(self, request: Request) -> Response:
+        run_id, again = request.path_params["id"], request.path_params["again"]
+        status = self._run(run_id)["status"]
+        if (again, status) not in {("rerun-failed", "completed"), ("retry", "cancelled")}:
+            return refusal(409, "run_not_completed", "only a completed run")
+        assert await request.body() == b""
+        self._steps[run_id] = 0
+        self.outcome = "completed"
+        return JSONResponse(self._run(run_id))
+
+    async def _delete_run(self, request: Request) -> Response:
+        if self.runs.pop(request.path_params["id"], None) is None:
+            return _found(self.runs, request)
+        return JSONResponse({"id": request.path_params["id"], "deleted": True})
+
+    async def _delete_suite(self, request: Request) -> Response:
+        suite_id = request.path_params["id"]
+        del self.suites[suite_id]
+        runs = [run_id for run_id, run in self.runs.items() if run["suite_id"] == suite_id]
+        for run_id in runs:
+            del self.runs[run_id]
+        return JSONResponse({"id": suite_id, "deleted": True, "deleted_runs": len(runs)})
 
     def _run(self, run_id: str) -> Object:
         step = self._steps[run_id]
