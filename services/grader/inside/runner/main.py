@@ -3,7 +3,8 @@
 It takes orders from the host, forks a child for each execution and reaps it.
 
 It never executes, compiles or unmarshals anything a tenant wrote, so every child starts from the
-same clean memory.
+same clean memory; except in a jail that was started for `preload`, where it runs one program's
+module body and is that program's own from then on.
 """
 
 import ctypes
