@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 
 from servicekit import logs
 from servicekit.caller import CALLER_METADATA_KEY, Caller, CallerMissing, serve_for, verify_caller
+from servicekit.errors import Kind, ServiceError
 from servicekit.status import refusal_in, to_status
 from servicekit.tokens import require_strong
 
@@ -29,13 +30,21 @@ _log = logs.get_logger("servicekit.rpc")
 Behaviour = Callable[[Any, Any], Any]
 
 
+class AnswerTooLarge(ServiceError):
+    """What was asked for does not fit into one message; asking again does not help."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "ANSWER_TOO_LARGE"
+
+
 class CallGuard(grpc.aio.ServerInterceptor):
     """Stands around every handler of the server, health and reflection excepted."""
 
-    def __init__(self, secret: bytes, *, unary_limit_s: float) -> None:
+    def __init__(self, secret: bytes, *, unary_limit_s: float, answer_bytes_max: int) -> None:
         require_strong(secret)
         self._callers = _VerifiedCallers(secret)
         self._unary_limit_s = unary_limit_s
+        self._answer_bytes_max = answer_bytes_max
 
     async def intercept_service(
         self,
@@ -59,7 +68,7 @@ class CallGuard(grpc.aio.ServerInterceptor):
 
         async def single(request: Any, context: Any) -> Any:
             async with self._call(method, token, context), self._limit(context, limited=limited):
-                return await behaviour(request, context)
+                return self._sendable(await behaviour(request, context))
 
         async def several(request: Any, context: Any) -> AsyncIterator[Any]:
             async with self._call(method, token, context):
@@ -73,6 +82,14 @@ class CallGuard(grpc.aio.ServerInterceptor):
                     yield answer
 
         return several if handler.response_streaming else single
+
+    def _sendable(self, answer: Any) -> Any:
+        # gRPC would say RESOURCE_EXHAUSTED, which is what to call again later.
+        size_bytes = answer.ByteSize()
+        if size_bytes > self._answer_bytes_max:
+            message = f"the answer has {size_bytes} bytes; at most {self._answer_bytes_max} can be"
+            raise AnswerTooLarge(message)
+        return answer
 
     def _limit(self, context: Any, *, limited: bool) -> Any:
         # With a deadline of the caller, gRPC itself cancels the handler. Streams live as long as

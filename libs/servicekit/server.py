@@ -66,7 +66,7 @@ class RpcServer:
         stop_grace_s: float = 5.0,
         ready: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        guard = CallGuard(secret, unary_limit_s=UNARY_LIMIT_S)
+        guard = CallGuard(secret, unary_limit_s=UNARY_LIMIT_S, answer_bytes_max=MESSAGE_BYTES_MAX)
         self._server = grpc.aio.server(interceptors=(guard,), options=_OPTIONS)
         self._names = tuple(name for _, _, name in services)
         self._stop_grace_s = stop_grace_s

@@ -45,6 +45,21 @@ class Slice(Generic[Entry]):
     has_more: bool
 
 
+class SampleTooLarge(ServiceError):
+    """A sample cannot be listed with all that was asked for; asking for less of it may help."""
+
+    kind = Kind.FAILED_PRECONDITION
+    reason = "SAMPLE_TOO_LARGE"
+
+    def __init__(self, sample_id: str, size_bytes: int) -> None:
+        super().__init__(
+            f"sample {sample_id} has {size_bytes} bytes, too many for a list: leave dataset rows "
+            "and reasoning out, or read the samples artifact; `after` this id the list goes on",
+            sample=sample_id,
+            size_bytes=size_bytes,
+        )
+
+
 def page(*, size: int, after: str, default: int, largest: int) -> Page:
     """Make a page of what was asked for: 0 takes the default, more than the largest is cut.
 

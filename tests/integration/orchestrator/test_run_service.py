@@ -274,6 +274,32 @@ async def test_a_page_of_large_samples_has_fewer_of_them(world: World) -> None:
         assert [s.sample_index for s in await world.samples(run_id)] == list(range(9))
 
 
+async def test_a_sample_too_large_for_any_page_is_named_and_does_not_end_the_list(
+    world: World,
+) -> None:
+    async with serving(world) as runs:
+        run_id = await world.create_run(await world.create_suite(task(world.rows(3))))
+        await world.ended(run_id)
+        first, huge, last = await world.samples(run_id)
+        large = "x" * 8 * 1024 * 1024
+        await world.query("UPDATE items SET dataset_row = $1 WHERE sample_index = 1", large)
+        await world.query("UPDATE samples SET output_text = $1 WHERE sample_index = 1", large)
+        request = pb.ListSamplesRequest(run_id=run_id)
+
+        answer = await runs.ListSamples(request)
+        assert [sample.sample_id for sample in answer.samples] == [first.sample_id]
+        request.page.after_id = first.sample_id
+        with pytest.raises(RemoteError) as refused:
+            await runs.ListSamples(request)
+        assert refused.value.reason == "SAMPLE_TOO_LARGE"
+        request.page.after_id = refused.value.metadata["sample"]
+        answer = await runs.ListSamples(request)
+        assert [sample.sample_id for sample in answer.samples] == [last.sample_id]
+        request.omit_dataset_rows, request.page.after_id = True, ""
+        assert len((await runs.ListSamples(request)).samples) == 3
+        assert refused.value.metadata["sample"] == huge.sample_id
+
+
 async def test_an_unfinished_run_has_no_artifacts(world: World) -> None:
     world.bridge.may_answer.clear()
     async with serving(world) as runs:

@@ -13,6 +13,7 @@ from integration.servicekit.serving import (
     missing,
     serving,
 )
+from proctor.files.v1 import file_pb2
 from proctor.files.v1 import file_service_pb2 as files_pb
 from proctor.files.v1 import file_service_pb2_grpc as files_grpc
 from proctor.models.v1 import model_bridge_service_pb2 as bridge_pb
@@ -255,6 +256,22 @@ async def test_a_large_batch_goes_through_in_one_message() -> None:
 
     async with serving(Files(answer)) as served:
         await served.files.GetFile(files_pb.GetFileRequest(file_id="x" * 15_000_000))
+
+
+async def test_an_answer_that_no_message_can_carry_is_a_refusal_with_a_reason() -> None:
+    async def answer(file_id: str) -> files_pb.GetFileResponse:
+        return files_pb.GetFileResponse(file=file_pb2.File(filename="x" * int(file_id)))
+
+    async with serving(Files(answer)) as served:
+        await served.files.GetFile(files_pb.GetFileRequest(file_id="15000000"))
+        with pytest.raises(RemoteError) as refused:
+            await served.files.GetFile(files_pb.GetFileRequest(file_id="17000000"))
+
+    assert (refused.value.kind, refused.value.reason) == (
+        Kind.FAILED_PRECONDITION,
+        "ANSWER_TOO_LARGE",
+    )
+    assert "at most 16777216" in refused.value.message
 
 
 async def test_a_method_that_nobody_serves_is_unimplemented() -> None:

@@ -113,7 +113,7 @@ class RunServiceServicer:
 
     def ListSamples(self, request, context):
         """List a run's samples by task order, model order, then index.
-        Reasons: RUN_NOT_FOUND, INVALID_CURSOR.
+        Reasons: RUN_NOT_FOUND, INVALID_CURSOR, SAMPLE_TOO_LARGE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

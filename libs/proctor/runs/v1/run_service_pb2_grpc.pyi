@@ -48,7 +48,7 @@ class RunServiceStub:
     """
     ListSamples: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.ListSamplesRequest, _run_service_pb2.ListSamplesResponse]
     """List a run's samples by task order, model order, then index.
-    Reasons: RUN_NOT_FOUND, INVALID_CURSOR.
+    Reasons: RUN_NOT_FOUND, INVALID_CURSOR, SAMPLE_TOO_LARGE.
     """
     GetArtifacts: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.GetArtifactsRequest, _run_service_pb2.GetArtifactsResponse]
     """Get the files of a finished run; all absent before.
@@ -91,7 +91,7 @@ class RunServiceAsyncStub(RunServiceStub):
     """
     ListSamples: _aio.UnaryUnaryMultiCallable[_run_service_pb2.ListSamplesRequest, _run_service_pb2.ListSamplesResponse]  # type: ignore[assignment]
     """List a run's samples by task order, model order, then index.
-    Reasons: RUN_NOT_FOUND, INVALID_CURSOR.
+    Reasons: RUN_NOT_FOUND, INVALID_CURSOR, SAMPLE_TOO_LARGE.
     """
     GetArtifacts: _aio.UnaryUnaryMultiCallable[_run_service_pb2.GetArtifactsRequest, _run_service_pb2.GetArtifactsResponse]  # type: ignore[assignment]
     """Get the files of a finished run; all absent before.
@@ -155,7 +155,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_run_service_pb2.ListSamplesResponse, _abc.Awaitable[_run_service_pb2.ListSamplesResponse]]:
         """List a run's samples by task order, model order, then index.
-        Reasons: RUN_NOT_FOUND, INVALID_CURSOR.
+        Reasons: RUN_NOT_FOUND, INVALID_CURSOR, SAMPLE_TOO_LARGE.
         """
 
     @_abc_1.abstractmethod

@@ -5,6 +5,8 @@ from itertools import accumulate
 
 # Texts and documents are nearly all of a message; the rest is for what is not counted.
 PAGE_BYTES_MAX = 14 * 1024 * 1024
+# An entry that alone is longer than a page may still fit the message.
+ENTRY_BYTES_MAX = 15 * 1024 * 1024
 
 
 def page_length(sizes: Sequence[int], *, entries_max: int) -> int:

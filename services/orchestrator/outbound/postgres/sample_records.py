@@ -6,11 +6,11 @@ from uuid import UUID
 
 from orchestrator.domain.failure import Failure
 from orchestrator.domain.ids import IdPrefix, is_id, sample_id
-from orchestrator.domain.listing import SampleFilter, Slice
+from orchestrator.domain.listing import SampleFilter, SampleTooLarge, Slice
 from orchestrator.domain.run import Run
 from orchestrator.domain.sample import Sample, SampleState
 from orchestrator.outbound.postgres.conditions import conditions, sample_terms
-from orchestrator.outbound.postgres.pages import PAGE_BYTES_MAX
+from orchestrator.outbound.postgres.pages import ENTRY_BYTES_MAX, PAGE_BYTES_MAX
 from orchestrator.outbound.postgres.run_records import tokens_from
 from pgstore.database import RawConnection
 
@@ -37,7 +37,7 @@ WITH place AS (
            sum(size) OVER (ORDER BY task_ord, model_ord, sample_index) - size AS before
     FROM place
 )
-SELECT p.matched, s.task_ord, s.model_ord, s.sample_index, t.task_id, s.sample_key, s.state,
+SELECT p.matched, p.size, s.task_ord, s.model_ord, s.sample_index, t.task_id, s.sample_key, s.state,
        CASE WHEN $2 THEN i.dataset_row ELSE '' END AS dataset_row, i.prompt, i.target,
        s.response_id, s.output_text, CASE WHEN $3 THEN s.reasoning END AS reasoning,
        s.extracted_output, s.scores, s.judge, s.error_code, s.error_message, s.error_stage,
@@ -76,8 +76,14 @@ async def place_of(connection: RawConnection, run_id: str, wanted_id: str) -> Pl
 async def read_page(
     connection: RawConnection, run: Run, wanted: SampleFilter, after: Place | None, size: int
 ) -> Slice[Sample]:
-    """Return at most `size` samples behind `after`, and at most 14 MiB of them."""
+    """Return at most `size` samples behind `after`, and at most 14 MiB of them.
+
+    Raises:
+        SampleTooLarge: the first of them alone does not fit a message.
+    """
     rows, has_more = await _read(connection, run, wanted, after, size)
+    if rows and rows[0]["size"] > ENTRY_BYTES_MAX:
+        raise SampleTooLarge(sample_id(rows[0]["sample_key"].hex), rows[0]["size"])
     return Slice([_sample(row, run) for row in rows], has_more)
 
 
