@@ -153,6 +153,17 @@ class Key(Resource):
     revoked_at: datetime | None = None
 
 
+class Model(Resource):
+    """A model of the local stack; `key_source` is a variable or a file, never a key."""
+
+    id: str
+    api: str
+    provider: str
+    upstream_model: str
+    key_source: str | None = None
+    key_present: bool = False
+
+
 class Artifacts(Resource):
     """The files of a finished run; None before."""
 

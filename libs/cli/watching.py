@@ -61,7 +61,7 @@ async def show_to_the_end(session: Session, api: Api, run_id: str) -> Run:
 
 def show_results(session: Session, run: Run) -> None:
     """Print the results of a completed run, and beside them how many of its samples failed."""
-    session.out.print(results_table(run))
+    results_table(run).print_to(session.out)
     warn_of_failures(session, run)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.api import Api
+from cli.commands.suites import suites_using
 from cli.downloads import download
 from cli.errors import CliError
 from cli.resources import File
@@ -68,10 +69,18 @@ def get(
 
 
 @app.command()
-def delete(context: typer.Context, *, file_id: FileId) -> None:
-    """Delete a file."""
+def delete(
+    context: typer.Context,
+    *,
+    file_id: FileId,
+    force: Annotated[bool, typer.Option("--force", help="Also when a suite uses it.")] = False,
+) -> None:
+    """Delete a file, unless the active version of a suite uses it.
+
+    A run that has not read its files yet fails without them; runs that have go on.
+    """
     session = session_of(context)
-    session.run(_delete(session, file_id))
+    session.run(_delete(session, file_id, force=force))
 
 
 async def _upload(session: Session, paths: list[Path], *, purpose: str, as_json: bool) -> None:
@@ -89,7 +98,7 @@ async def _list(session: Session, *, purpose: str | None, as_json: bool) -> None
     async with session.api() as api:
         entries = [entry async for entry in api.entries("/files", {"purpose": purpose})]
     if not as_json:
-        session.out.print(files_table(File.of(entry) for entry in entries))
+        files_table(File.of(entry) for entry in entries).print_to(session.out)
         return
     for entry in entries:
         session.print_json(entry)
@@ -112,8 +121,16 @@ async def _to_stdout(api: Api, file_id: str) -> None:
     sys.stdout.buffer.flush()
 
 
-async def _delete(session: Session, file_id: str) -> None:
+async def _delete(session: Session, file_id: str, *, force: bool) -> None:
     async with session.api() as api:
+        users = () if force else await suites_using(api, file_id)
+        if users:
+            versions = [f"{user.id}  {user.name}, version {user.active_version}" for user in users]
+            raise CliError(
+                f"{file_id} is used by these suites, whose next runs would fail without it; "
+                "--force deletes it all the same.",
+                details=versions,
+            )
         answer = await api.delete(f"/files/{file_id}")
     if answer.get("deleted") is not True:
         raise CliError(f"{file_id} was not deleted.")

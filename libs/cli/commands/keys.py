@@ -83,7 +83,7 @@ async def _keys(
 async def _list(session: Session, state: Path | None, *, as_json: bool) -> None:
     entries = json.loads(await gateway_keys(state or session.state_dir, ["list", "--json"]))
     if not as_json:
-        session.out.print(keys_table(Key.of(entry) for entry in entries))
+        keys_table(Key.of(entry) for entry in entries).print_to(session.out)
         return
     for entry in entries:
         session.print_json(entry)

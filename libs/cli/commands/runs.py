@@ -162,7 +162,7 @@ async def _runs(session: Session, filters: dict[str, str | None], *, as_json: bo
     async with session.api() as api:
         entries = [entry async for entry in api.entries("/evals/runs", {"limit": 100, **filters})]
     if not as_json:
-        session.out.print(runs_table(Run.of(entry) for entry in entries))
+        runs_table(Run.of(entry) for entry in entries).print_to(session.out)
         return
     for entry in entries:
         session.print_json(entry)

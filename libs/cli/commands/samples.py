@@ -89,6 +89,6 @@ async def _samples(
         return
     if as_json:
         return
-    session.out.print(samples_table(shown))
+    samples_table(shown).print_to(session.out)
     if most is not None:
         session.err.print(f"These are the first {most}; --limit shows more.", markup=False)

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from cli.errors import CliError, Interrupted
 from cli.session import Session, session_of
+from cli.views.listing import Listing
 from localstack.processes import is_alive
 from localstack.stack.description import StackDescription, read_description
 from localstack.stack.detached import restart_service, start_detached, stop_stack
@@ -94,10 +94,9 @@ def status(context: typer.Context, *, state: State = None, as_json: AsJson = Fal
         session.print_json(description.as_json())
         return
     _show_description(session, description)
-    table = Table("part", "pid", "state")
-    for name, pid in description.pids.items():
-        table.add_row(name, str(pid), "runs" if is_alive(pid) else "[red]ended")
-    session.out.print(table)
+    states = {pid: "runs" if is_alive(pid) else "ended" for pid in description.pids.values()}
+    rows = [(name, str(pid), states[pid]) for name, pid in description.pids.items()]
+    Listing(names=("part", "pid", "state"), rows=rows).print_to(session.out)
 
 
 def stack_options(

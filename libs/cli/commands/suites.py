@@ -1,5 +1,8 @@
 """`proctor suites`: versioned manifests."""
 
+import json
+from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated
 
@@ -7,11 +10,11 @@ import typer
 from pydantic import JsonValue
 
 from cli.api import Api
-from cli.errors import CliError
-from cli.resources import JsonObject, Suite, SuiteVersion
+from cli.errors import ApiError, CliError
+from cli.resources import File, JsonObject, Suite, SuiteVersion
 from cli.session import Session, session_of
 from cli.suite_files import read_suite_file, resolved
-from cli.views.tables import suites_table, tasks_table
+from cli.views.tables import created, dataset_file_ids, suites_table, tasks_table
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -86,18 +89,38 @@ def show(
 
 
 async def find_suite(api: Api, id_or_name: str) -> Suite:
-    """Return the suite with this id, else the newest one with this name.
+    """Return the suite with this id, else the only one with this name.
 
     Raises:
-        CliError: there is none.
+        CliError: there is none, or several have the name.
     """
     if id_or_name.startswith("eval_suite_"):
         return Suite.of(await api.get(f"/evals/suites/{id_or_name}"))
-    async for entry in api.entries("/evals/suites", {"limit": 100}):
-        suite = Suite.of(entry)
-        if suite.name == id_or_name:
-            return suite
-    raise CliError(f"There is no suite with the id or name {id_or_name}.")
+    suites = [Suite.of(entry) async for entry in api.entries("/evals/suites", {"limit": 100})]
+    found = [suite for suite in suites if suite.name == id_or_name]
+    if not found:
+        raise CliError(f"There is no suite with the id or name {id_or_name}.")
+    if len(found) > 1:
+        raise CliError(
+            f"{len(found)} suites are named {id_or_name}; give the id of one, newest first:",
+            details=[f"{suite.id}  created {created(suite)}" for suite in found],
+        )
+    return found[0]
+
+
+async def suites_using(api: Api, file_id: str) -> list[Suite]:
+    """Return the suites whose active version names a file; none when the key may not see suites."""
+    found = []
+    try:
+        async for entry in api.entries("/evals/suites", {"limit": 100}):
+            suite = Suite.of(entry)
+            path = f"/evals/suites/{suite.id}/versions/{suite.active_version}"
+            if f'"file_id": "{file_id}"' in json.dumps((await api.get(path)).get("manifest")):
+                found.append(suite)
+    except ApiError as error:
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
+    return found
 
 
 async def _create(
@@ -136,7 +159,7 @@ async def _list(session: Session, *, as_json: bool) -> None:
     async with session.api() as api:
         entries = [entry async for entry in api.entries("/evals/suites", {"limit": 100})]
     if not as_json:
-        session.out.print(suites_table(Suite.of(entry) for entry in entries))
+        suites_table(Suite.of(entry) for entry in entries).print_to(session.out)
         return
     for entry in entries:
         session.print_json(entry)
@@ -147,11 +170,26 @@ async def _show(session: Session, id_or_name: str, *, version: int | None, as_js
         suite = await find_suite(api, id_or_name)
         ordinal = suite.active_version if version is None else version
         answer = await api.get(f"/evals/suites/{suite.id}/versions/{ordinal}")
+        tasks = _tasks(answer.get("manifest"))
+        filenames = {} if as_json else await _filenames(api, dataset_file_ids(tasks))
     if as_json:
         session.print_json(answer)
         return
-    session.out.print(f"{suite.id}  {suite.name}, version {ordinal}", markup=False)
-    session.out.print(tasks_table(_tasks(answer.get("manifest"))))
+    session.err.print(f"{suite.id}  {suite.name}, version {ordinal}", markup=False)
+    tasks_table(tasks, filenames).print_to(session.out)
+
+
+async def _filenames(api: Api, file_ids: Sequence[str]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for file_id in file_ids:
+        try:
+            names[file_id] = File.of(await api.get(f"/files/{file_id}")).filename
+        except ApiError as error:
+            if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN):
+                raise
+            # A key for evaluations may be none for files.
+            names[file_id] = "(deleted)" if error.status == HTTPStatus.NOT_FOUND else ""
+    return names
 
 
 def _tasks(manifest: JsonValue) -> list[JsonObject]:

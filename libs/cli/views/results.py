@@ -1,29 +1,25 @@
-"""The results of a run as tables."""
+"""The results of a run as a listing."""
 
 from collections.abc import Iterator
 
-from rich.markup import escape
-from rich.table import Table
-
 from cli.resources import MetricBlock, Run
+from cli.views.listing import Listing
 
 _NOTHING = "-"
 
 
-def results_table(run: Run) -> Table:
+def results_table(run: Run) -> Listing:
     """Return one row for each task and model, then one for each model over all tasks."""
     metric_ids = _metric_ids(run)
-    table = Table(title=f"Results of {run.id}", title_justify="left")
-    table.add_column("task", overflow="fold")
-    table.add_column("model", overflow="fold")
-    for name in ("score", *metric_ids, "samples", "failed", "tokens in", "tokens out"):
-        table.add_column(escape(name), justify="right")
-    rows = list(_rows(run))
-    for index, (task, model, block) in enumerate(rows):
-        last_of_group = index + 1 < len(rows) and rows[index + 1][0] != task
-        cells = [escape(task), escape(model), *_cells(block, metric_ids)]
-        table.add_row(*cells, end_section=last_of_group)
-    return table
+    numbers = ("score", *metric_ids, "samples", "failed", "tokens in", "tokens out")
+    return Listing(
+        names=("task", "model", *numbers),
+        rows=[(task, model, *_cells(block, metric_ids)) for task, model, block in _rows(run)],
+        whole=numbers,
+        numbers=numbers,
+        title=f"Results of {run.id}",
+        section_by="task",
+    )
 
 
 def failures_line(run: Run) -> str:
@@ -59,7 +55,7 @@ def _cells(block: MetricBlock, metric_ids: list[str]) -> list[str]:
         _number(block.score),
         *(_number(value) for value in values),
         f"{counts.completed}/{counts.total}",
-        f"[red]{counts.failed}[/red]" if counts.failed else "0",
+        str(counts.failed),
         _NOTHING if tokens.input is None else f"{tokens.input}",
         _NOTHING if tokens.output is None else f"{tokens.output}",
     ]

@@ -1,126 +1,136 @@
-"""Lists as tables; ids are never cut."""
+"""What commands list."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from rich.markup import escape
-from rich.table import Table
+from cli.resources import File, JsonObject, Key, Model, Run, Sample, Suite
+from cli.views.listing import Listing
 
-from cli.resources import File, JsonObject, Key, Run, Sample, Suite
-
-_TEXT_CHARS_MAX = 60
 _TIME = "%Y-%m-%d %H:%M:%SZ"
 
 
-def files_table(files: Iterable[File]) -> Table:
+def files_table(files: Iterable[File]) -> Listing:
     """Return files with their sizes."""
-    table = _table("id", "name", "bytes", "purpose", "created")
-    for file in files:
-        created = _time(file.created_at)
-        _add(table, file.id, file.filename, str(file.bytes), file.purpose, created)
-    return table
+    names = ("id", "name", "bytes", "purpose", "created")
+    rows = [(f.id, f.filename, str(f.bytes), f.purpose, _time(f.created_at)) for f in files]
+    return Listing(names=names, rows=rows, numbers=("bytes",))
 
 
-def keys_table(keys: Iterable[Key]) -> Table:
+def models_table(models: Iterable[Model]) -> Listing:
+    """Return models, and whether their providers have the keys they are said to have."""
+    rows = [(m.id, m.api, m.provider, m.upstream_model, _key_state(m)) for m in models]
+    return Listing(names=("id", "kind", "provider", "upstream model", "key"), rows=rows)
+
+
+def keys_table(keys: Iterable[Key]) -> Listing:
     """Return API keys and what they may do."""
-    table = _table("id", "name", "state", "org/team", "scopes", "created")
-    for key in keys:
-        state = "revoked" if key.revoked_at else "active"
-        team, scopes = f"{key.org_id}/{key.team_id}", ", ".join(key.scopes)
-        _add(
-            table,
+    rows = [
+        (
             key.id,
             key.name,
-            state,
-            team,
-            scopes,
+            "revoked" if key.revoked_at else "active",
+            f"{key.org_id}/{key.team_id}",
+            ", ".join(key.scopes),
             f"{key.created_at.astimezone(UTC):{_TIME}}",
         )
-    return table
+        for key in keys
+    ]
+    return Listing(names=("id", "name", "state", "org/team", "scopes", "created"), rows=rows)
 
 
-def suites_table(suites: Iterable[Suite]) -> Table:
+def suites_table(suites: Iterable[Suite]) -> Listing:
     """Return suites with their versions."""
-    table = _table("id", "name", "active version", "latest version", "created")
-    for suite in suites:
-        versions = (str(suite.active_version), str(suite.latest_version))
-        _add(table, suite.id, suite.name, *versions, _time(suite.created_at))
-    return table
+    rows = [
+        (s.id, s.name, str(s.active_version), str(s.latest_version), _time(s.created_at))
+        for s in suites
+    ]
+    return Listing(names=("id", "name", "active version", "latest version", "created"), rows=rows)
 
 
-def tasks_table(tasks: Sequence[JsonObject]) -> Table:
-    """Return the tasks of a normalised manifest."""
-    table = _table("task", "type", "dataset", "extraction", "grader", "metrics")
-    for task in tasks:
-        dataset, grader = _object(task, "dataset"), _object(task, "grader")
-        metrics = task.get("metrics") or []
-        names = (
-            [str(_member(metric, "id")) for metric in metrics] if isinstance(metrics, list) else []
-        )
-        _add(
-            table,
-            str(task.get("id")),
-            str(task.get("type")),
-            str(dataset.get("file_id") or dataset.get("path") or ""),
-            str(_object(task, "output_extraction").get("type", "")),
-            str(grader.get("contract", "")),
-            ", ".join(names),
-        )
-    return table
+def created(suite: Suite) -> str:
+    """Say when a suite was made."""
+    return _time(suite.created_at)
 
 
-def runs_table(runs: Iterable[Run]) -> Table:
+def tasks_table(tasks: Sequence[JsonObject], filenames: Mapping[str, str]) -> Listing:
+    """Return the tasks of a normalised manifest.
+
+    Args:
+        tasks: As the manifest has them.
+        filenames: By file id.
+    """
+    names = ("task", "type", "dataset", "file", "extraction", "grader", "metrics")
+    return Listing(names=names, rows=[_task(task, filenames) for task in tasks], whole=("dataset",))
+
+
+def dataset_file_ids(tasks: Sequence[JsonObject]) -> list[str]:
+    """Return the files that `tasks_table` wants to have names for."""
+    ids = (_object(task, "dataset").get("file_id") for task in tasks)
+    return list(dict.fromkeys(str(file_id) for file_id in ids if file_id))
+
+
+def runs_table(runs: Iterable[Run]) -> Listing:
     """Return runs with their progress."""
-    table = _table("id", "status", "suite", "version", "models", "ended", "failed")
-    for run in runs:
-        counts = run.request_counts
-        _add(
-            table,
+    rows = [
+        (
             run.id,
             run.status,
             run.suite_id,
             str(run.suite_version),
             ", ".join(run.models),
-            f"{counts.ended}/{counts.total}",
-            str(counts.failed),
+            f"{run.request_counts.ended}/{run.request_counts.total}",
+            str(run.request_counts.failed),
         )
-    return table
+        for run in runs
+    ]
+    names = ("id", "status", "suite", "version", "models", "ended", "failed")
+    return Listing(names=names, rows=rows, whole=("id", "suite"))
 
 
-def samples_table(samples: Iterable[Sample]) -> Table:
-    """Return samples, each text cut to one short line."""
-    table = _table("task", "model", "index", "status", "target", "output", "extracted", "result")
-    for sample in samples:
-        scores = ", ".join(f"{key}={value}" for key, value in sample.scores.items())
-        outcome = f"{sample.error.code}: {sample.error.message}" if sample.error else scores
-        _add(
-            table,
+def samples_table(samples: Iterable[Sample]) -> Listing:
+    """Return samples; a table shows the beginning of each text."""
+    names = ("task", "model", "index", "status", "target", "output", "extracted", "result")
+    rows = [
+        (
             sample.task_id,
             sample.model,
             str(sample.sample_index),
             sample.status,
-            _short(sample.target),
-            _short(sample.output_text),
-            _short(sample.extracted_output),
-            _short(outcome),
+            sample.target or "",
+            sample.output_text or "",
+            sample.extracted_output or "",
+            _outcome(sample),
         )
-    return table
+        for sample in samples
+    ]
+    return Listing(names=names, rows=rows, glance=names[4:])
 
 
-def _table(*names: str) -> Table:
-    table = Table()
-    for name in names:
-        table.add_column(name, overflow="fold")
-    return table
+def _key_state(model: Model) -> str:
+    if model.key_source is None:
+        return "none needed"
+    return f"{'present' if model.key_present else 'missing'} ({model.key_source})"
 
 
-def _add(table: Table, *cells: str) -> None:
-    table.add_row(*(escape(cell) for cell in cells))
+def _task(task: JsonObject, filenames: Mapping[str, str]) -> Sequence[str]:
+    dataset, metrics = _object(task, "dataset"), task.get("metrics") or []
+    source = str(dataset.get("file_id") or dataset.get("path") or "")
+    ids = [str(_member(metric, "id")) for metric in metrics] if isinstance(metrics, list) else []
+    return (
+        str(task.get("id")),
+        str(task.get("type")),
+        source,
+        filenames.get(source, ""),
+        str(_object(task, "output_extraction").get("type", "")),
+        str(_object(task, "grader").get("contract", "")),
+        ", ".join(ids),
+    )
 
 
-def _short(text: str | None) -> str:
-    line = " ".join((text or "").split())
-    return line if len(line) <= _TEXT_CHARS_MAX else f"{line[: _TEXT_CHARS_MAX - 1]}…"
+def _outcome(sample: Sample) -> str:
+    if sample.error:
+        return f"{sample.error.code}: {sample.error.message}"
+    return ", ".join(f"{key}={value}" for key, value in sample.scores.items())
 
 
 def _time(unix_s: int) -> str:

@@ -42,6 +42,19 @@ async def run_gateway(arguments: Sequence[str], *, env: Mapping[str, str], cwd: 
     return printed.decode()
 
 
+async def list_models_file(routes: ModelRoutes, environment: Mapping[str, str]) -> str:
+    """Let the gateway list the models of a file, one JSON object a line.
+
+    Raises:
+        LocalStackError: the file cannot be used; says every problem.
+    """
+    return await run_gateway(
+        ["models", "list", str(routes.path)],
+        env=for_the_gateway(environment, routes.key_variables),
+        cwd=routes.path.parent,
+    )
+
+
 async def check_models_file(routes: ModelRoutes, environment: Mapping[str, str]) -> None:
     """Let the gateway read a models file, with the provider keys that it would get.
 

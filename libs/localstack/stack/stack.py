@@ -125,10 +125,9 @@ class Stack:
         note_processes(self._folder, self._pids())
 
     def _models_file(self, routes: ModelRoutes, port: int) -> str:
-        if not routes.needs_local_model:
-            return str(routes.path)
+        # Always written: `proctor models` tells from it what runs here.
         write_private(self._folder.models_file, routes.with_local_model(f"http://{loopback(port)}"))
-        return str(self._folder.models_file)
+        return str(self._folder.models_file if routes.needs_local_model else routes.path)
 
     def _services(self, addresses: Addresses, routes: ModelRoutes) -> dict[str, Part]:
         outside = for_the_gateway(self._options.environment, routes.key_variables)

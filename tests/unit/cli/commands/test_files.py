@@ -48,6 +48,22 @@ def test_a_file_is_shown_downloaded_and_deleted(terminal: Terminal, tmp_path: Pa
     assert terminal.run("files", "get", "file_0") == 1
 
 
+def test_a_file_that_a_suite_uses_is_deleted_by_force_only(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    file_id = terminal.fake.add_file("rows.jsonl", b"{}")
+    manifest = {"tasks": [{"id": "t", "dataset": {"file_id": file_id}}]}
+    (tmp_path / "s.json").write_text(json.dumps({"name": "sums", "manifest": manifest}))
+    terminal.run("suites", "create", str(tmp_path / "s.json"))
+
+    assert terminal.run("files", "delete", file_id) == 1
+    assert "eval_suite_0  sums, version 1" in terminal.err
+    assert file_id in terminal.fake.files
+
+    assert terminal.run("files", "delete", file_id, "--force") == 0
+    assert file_id not in terminal.fake.files
+
+
 def test_content_goes_to_the_output_as_it_is(
     terminal: Terminal, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:

@@ -71,9 +71,9 @@ def test_the_status_shows_every_part_and_whether_it_lives(
         assert terminal.run_as_is("--state", str(folder.path), "status") == 0
 
     assert described.nats_url in terminal.out
-    rows = [line for line in terminal.out.splitlines() if "│" in line]
-    assert any("gateway" in row and "runs" in row for row in rows)
-    assert any("grader" in row and "ended" in row for row in rows)
+    rows = [line.split("\t") for line in terminal.out.splitlines() if "\t" in line]
+    assert any(row[0] == "gateway" and row[2] == "runs" for row in rows)
+    assert any(row[0] == "grader" and row[2] == "ended" for row in rows)
 
 
 def test_the_status_as_json_is_what_up_printed(

@@ -17,7 +17,7 @@ def test_a_suite_is_made_from_a_file_and_shown_by_name(
 
     assert terminal.run("suites", "show", "sums") == 0
     assert "exact" in terminal.out
-    assert "file_0" in terminal.out
+    assert "file_0\trows.jsonl" in terminal.out
 
 
 def test_every_problem_of_a_manifest_is_listed(terminal: Terminal, tmp_path: Path) -> None:
@@ -64,6 +64,32 @@ def test_suites_are_listed(terminal: Terminal, suite_file: WriteSuite) -> None:
     terminal.run("suites", "list", "--json")
 
     assert [json.loads(line)["name"] for line in terminal.out.splitlines()] == list("dcba")
+
+
+def test_a_dataset_that_was_deleted_is_said_to_be(
+    terminal: Terminal, suite_file: WriteSuite
+) -> None:
+    terminal.run("suites", "create", str(suite_file()))
+    terminal.run("files", "delete", "file_0", "--force")
+
+    terminal.run("suites", "show", "sums")
+
+    assert "file_0\t(deleted)" in terminal.out
+
+
+@pytest.mark.parametrize("words", [("suites", "show", "sums"), ("run", "sums", "--model", "small")])
+def test_a_name_of_several_suites_is_refused_with_their_ids(
+    words: tuple[str, ...], terminal: Terminal, suite_file: WriteSuite
+) -> None:
+    terminal.run("suites", "create", str(suite_file()))
+    terminal.run("suites", "create", str(suite_file()))
+
+    assert terminal.run(*words) == 1
+
+    first, *ids = terminal.err.splitlines()
+    assert first == "Error: 2 suites are named sums; give the id of one, newest first:"
+    assert [line.split()[0] for line in ids] == ["eval_suite_1", "eval_suite_0"]
+    assert not terminal.fake.runs
 
 
 def test_an_unknown_name_is_a_sentence(terminal: Terminal) -> None:

@@ -23,7 +23,8 @@ def run_of(metrics: JsonObject | None, *, failed: int = 0) -> Run:
 
 def text_of(run: Run) -> str:
     out = io.StringIO()
-    Console(file=out, width=160).print(results_table(run))
+    console = Console(file=out, width=160, force_terminal=True, color_system=None)
+    results_table(run).print_to(console)
     return out.getvalue()
 
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,25 @@ def test_one_problem_is_one_sentence(path: Path, capsys: pytest.CaptureFixture[s
 
     sentence = f"{path}: [providers.a] api_key_env: A_KEY is not set or is empty\n"
     assert capsys.readouterr().err == sentence
+
+
+@pytest.mark.parametrize("environ", [{"A_KEY": "sk-secret"}, {}])
+def test_models_are_listed_with_their_keys_presence_and_without_the_keys(
+    path: Path, environ: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_models_command(["list", str(path)], environ) == 0
+
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == {
+        "id": "m",
+        "api": "responses",
+        "provider": "a",
+        "base_url": "https://models.example.com/v1",
+        "upstream_model": "m",
+        "key_source": "A_KEY",
+        "key_present": bool(environ),
+    }
+    assert "secret" not in printed
 
 
 def test_several_problems_are_counted_and_listed(

@@ -1,0 +1,58 @@
+"""`proctor models`: what the local stack can ask."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.commands.stack import running_stack_in
+from cli.resources import Model
+from cli.session import Session, session_of
+from cli.views.tables import models_table
+from localstack.services.gateway_command import list_models_file
+from localstack.services.model_routes import read_model_routes
+from localstack.stack.folder import StateFolder
+
+app = typer.Typer()
+
+
+@app.command()
+def models(
+    context: typer.Context,
+    *,
+    file: Annotated[
+        Path | None,
+        typer.Option("--models", help="models.toml; default: that of the running local stack."),
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option("--state", help="State folder of the stack; default: .proctor")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")] = False,
+) -> None:
+    """List the configured models with kind, provider, and whether its key is there; never the key.
+
+    Of a running stack every key is: it does not start without. With --models the keys are looked
+    for where you are.
+
+    Example: proctor models --models models.toml
+    """
+    session = session_of(context)
+    session.run(_models(session, file, state or session.state_dir, as_json=as_json))
+
+
+async def _models(session: Session, file: Path | None, state_dir: Path, *, as_json: bool) -> None:
+    if file is None:
+        running_stack_in(state_dir)
+    routes = read_model_routes(file or StateFolder(state_dir).models_file)
+    environment = dict(os.environ)  # noqa: TID251 - keys are where `proctor up` would look for them
+    lines = (await list_models_file(routes, environment)).splitlines()
+    found = [json.loads(line) for line in lines]
+    if file is None:
+        found = [entry | {"key_present": entry["key_source"] is not None} for entry in found]
+    if not as_json:
+        models_table(Model.of(entry) for entry in found).print_to(session.out)
+        return
+    for entry in found:
+        session.print_json(entry)
