@@ -14,12 +14,16 @@ from grader.inside.jobs import Graded, GradeJob, Grader, JsonObject, Sample
 from grader.inside.preprocess import Preprocessor
 from grader.inside.row_templates import RowTemplates
 from grader.inside.templates import compile_template
+from grader.jail.distributions import DISTRIBUTIONS, library_files
 from manifest.parsing import parse_manifest
 
 PAGE = (Path(__file__).parents[4] / "docs" / "graders.md").read_text()
 EXACT, F1, MACRO, JUDGE, VOTES, ROW, BATCH = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 JSON = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
 TEXTS = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
+
+
+LOCK = (Path(__file__).parents[4] / "requirements.lock").read_text()
 
 
 def table(heading: str) -> list[list[str]]:
@@ -199,3 +203,23 @@ def test_patterns_match_as_the_table_says(pattern: str, text: str, first: str, l
 
     assert extract({"type": "regex", "pattern": source}, quoted(text)) == quoted(first)
     assert extract({"type": "regex_last", "pattern": source}, quoted(text)) == quoted(last)
+
+
+def test_the_libraries_are_those_of_the_default_list_in_the_versions_of_the_lock() -> None:
+    rows = table("| library | version")
+
+    assert {row[0] for row in rows} == {*DISTRIBUTIONS}
+    for name, versions, *_ in rows:
+        locked = set(re.findall(rf"^{re.escape(name)}==(\S+)", LOCK, re.MULTILINE))
+        assert set(re.findall(r"\d+\.\d+\.\d+|\d{4}\.\d+\.\d+", versions)) == locked, name
+
+
+def test_what_the_libraries_require_is_told() -> None:
+    files = library_files(DISTRIBUTIONS)
+    packages = {
+        name.partition("/")[0].partition(".")[0] for name in files if "dist-info" not in name
+    }
+    listed = {row[2].strip("`") for row in table("| library | version")}
+    required = PAGE[PAGE.index("and what these require:") :].split("Versions are")[0]
+
+    assert {*re.findall(r"`(\w+)`", required)} == packages - listed - {"isympy"}
