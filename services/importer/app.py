@@ -1,6 +1,5 @@
 """The importer's parts and how they fit together."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -25,6 +24,7 @@ from proctor.imports.v1.import_service_pb2_grpc import add_ImportServiceServicer
 from servicekit.clock import SystemClock
 from servicekit.lifecycle import Loop
 from servicekit.server import RpcServer
+from servicekit.turns import Turns
 
 SCHEMA = "importer"
 VERSIONS = "importer.outbound.migrations.versions"
@@ -51,7 +51,7 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
             blobs=blobs,
             clock=clock,
             limits=row_limits(settings),
-            at_once=asyncio.Semaphore(settings.datasets_at_once),
+            at_once=Turns(settings.datasets_at_once),
         )
         remove_unused = RemoveUnused(
             datasets=datasets,

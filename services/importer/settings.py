@@ -22,7 +22,8 @@ class Settings(BaseSettings):
         max_row_bytes: longest row of a dataset; batches of rows travel in 16 MiB messages.
         max_rows: most rows of a dataset that sets no `max_rows`.
         max_rows_bytes: largest dataset after normalising.
-        datasets_at_once: how many files are read as datasets at the same time.
+        datasets_at_once: how many files are read as datasets at the same time; a team that has none
+            of them gets one more.
         keep_rows_h: how long rows stay after their file was deleted and nobody asked for them.
     """
 

@@ -13,6 +13,7 @@ from importer.ports import BlobUses, Datasets, Files
 from importer.usecases.find_files import get_file
 from manifest.references import dataset_format
 from servicekit.clock import Clock
+from servicekit.turns import Turns
 
 STEP_BYTES = 512 * 1024  # 20 ms of parsing in a thread; the event loop gets its turns in between
 
@@ -22,7 +23,7 @@ class ResolveDataset:
     """Reads a file once for each way it is asked for; later calls find the rows.
 
     Attributes:
-        at_once: how many files may be read at the same time; others wait.
+        at_once: how many files may be read at the same time; teams take turns at them.
     """
 
     files: Files
@@ -31,7 +32,7 @@ class ResolveDataset:
     blobs: BlobStore
     clock: Clock
     limits: RowLimits
-    at_once: asyncio.Semaphore
+    at_once: Turns
 
     async def __call__(
         self, owner: Owner, *, file_id: str, row_format: RowFormat | None, max_rows: int | None
@@ -47,7 +48,7 @@ class ResolveDataset:
         source = await self._source(owner, file_id, row_format, max_rows)
         rows = await self._known(source)
         if rows is None:
-            async with self.at_once:
+            async with self.at_once.place(f"{owner.org_id}/{owner.team_id}"):
                 # Whoever waited for its turn may find that the one before did the same work.
                 rows = await self._known(source) or await self._read(source)
         return rows

@@ -11,6 +11,7 @@ from importer.domain.lookup import FileNotFound
 from importer.usecases.remove_unused import RemoveUnused
 from importer.usecases.resolve_dataset import STEP_BYTES, ResolveDataset
 from servicekit.ids import new_id
+from servicekit.turns import Turns
 from unit.importer.usecases.fakes import NOW, FakeDatasets, FakeTables, FixedClock
 
 
@@ -23,7 +24,7 @@ def resolve(tables: FakeTables, blobs: BlobStore) -> ResolveDataset:
         blobs=blobs,
         clock=FixedClock(),
         limits=RowLimits(total_bytes=4 * STEP_BYTES),
-        at_once=asyncio.Semaphore(1),
+        at_once=Turns(1),
     )
 
 
@@ -61,6 +62,16 @@ async def test_many_calls_at_once_read_the_file_once(
 
     assert {call.result().row_count for call in calls} == {1}
     assert len(tables.datasets) == 1
+
+
+async def test_a_team_whose_files_are_read_all_day_keeps_no_other_waiting(
+    resolve: ResolveDataset, tables: FakeTables, blobs: BlobStore, owner: Owner
+) -> None:
+    other = Owner(org_id=owner.org_id, team_id="other")
+    file_id = await stored(tables, blobs, other, b'{"a": 1}\n')
+
+    async with resolve.at_once.place(f"{owner.org_id}/{owner.team_id}"), asyncio.timeout(10):
+        assert (await rows_of(resolve, other, file_id)).row_count == 1
 
 
 async def test_rows_longer_than_one_step_are_put_together(
