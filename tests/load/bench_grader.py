@@ -1,11 +1,13 @@
 """What a graded sample costs: how many a second, how long one takes, how much CPU it uses.
 
-    python tests/load/bench_grader.py [--samples 2000] [--slots 2] [--source FILE]
+    python tests/load/bench_grader.py [--samples 2000] [--slots 2] [--source FILE] [--isolation WAY]
 
 starts the grader as a process of its own with real jails and prints a line for each way of
-grading. `cpu` is that of the service and of everything in its jails together; `p50` is the median
-time of an execution, from fork to reaped child. A cold grade is the first of a run: it starts a
-jail. Memory is the proportional share (PSS) of an idle jail: its nsjail and its runner.
+grading. With `--isolation` (once or more) it prints two for each of those ways instead, at once and
+one sample after the other, for a grader whose module body takes a while, or `--source`. `cpu` is
+that of the service and of everything in its jails together; `p50` is the median time of an
+execution, from fork to reaped child, without a jail's start. A cold grade is the first of a run: it
+starts a jail. Memory is the proportional share (PSS) of an idle jail: its nsjail and its runner.
 """
 
 import argparse
@@ -37,10 +39,18 @@ if TYPE_CHECKING:
 SECRET = "benchmark" * 4
 TICKS = os.sysconf("SC_CLK_TCK")
 BATCH = 200
+CONCURRENCY = 25
 COLD = 40
 TOGETHER_SAMPLES = 1_000
 START_S = 60.0
 EACH = "def grade(sample, item):\n    return sample['extracted_output'] == item['target']\n"
+# Some 40 ms of work before anything can be graded.
+SLOW_TO_LOAD = """
+SQUARES = {number: number * number % 9_973 for number in range(250_000)}
+
+def grade(sample, item):
+    return sample["extracted_output"] == item["target"] and SQUARES[1_000] == 2_700
+"""
 TOGETHER = (
     "def grade_batch(samples):\n    return [s['output_text'] == s['target'] for s in samples]\n"
 )
@@ -91,11 +101,18 @@ async def running_grader(slots: int) -> AsyncIterator[tuple[int, "SandboxService
 
 
 async def graded(
-    pid: int, stub: "SandboxServiceAsyncStub", source: str, count: int, *, aggregate: bool
+    pid: int,
+    stub: "SandboxServiceAsyncStub",
+    source: str,
+    count: int,
+    *,
+    concurrency: int = CONCURRENCY,
+    aggregate: bool = False,
+    isolation: str = "fresh",
 ) -> Measured:
     """Grade `count` samples, after a first few that start the jail."""
     contract = "batch" if aggregate else "sample"
-    task = _task(source, contract=contract)
+    task = _task(source, contract=contract, concurrency=concurrency, isolation=isolation)
     await _drain(stub, task, 10)
     cpu_before, started = cpu_s(pid), time.perf_counter()
     outcomes = await _drain(stub, task, count)
@@ -162,15 +179,22 @@ def _children(pid: int) -> Iterator[int]:
         yield from map(int, (task / "children").read_text().split())
 
 
-def _task(source: str, *, contract: str = "sample", run_id: str = "run") -> pb.GradeTask:
+def _task(
+    source: str,
+    *,
+    contract: str = "sample",
+    run_id: str = "run",
+    concurrency: int = CONCURRENCY,
+    isolation: str = "fresh",
+) -> pb.GradeTask:
     grader = {"type": "python", "contract": contract, "metric_id": "score", "source": source}
     return pb.GradeTask(
         run_id=run_id,
         task_id="task",
         model="model",
-        grader_json=orjson.dumps(grader),
+        grader_json=orjson.dumps(grader | {"isolation": isolation}),
         extraction_json=b'{"type":"number"}',
-        concurrency=25,
+        concurrency=concurrency,
         aggregate=contract == "batch",
     )
 
@@ -201,7 +225,7 @@ def _sample(index: int) -> pb.GradeSample:
 async def main(samples: int, slots: int, source: str) -> None:
     """Print a line for each way of grading."""
     async with running_grader(slots) as (pid, stub):
-        each = await graded(pid, stub, source, samples, aggregate=False)
+        each = await graded(pid, stub, source, samples)
         print(each.line("an execution each"))
         together = await graded(pid, stub, TOGETHER, TOGETHER_SAMPLES, aggregate=True)
         print(together.line("one execution"))
@@ -214,11 +238,26 @@ async def main(samples: int, slots: int, source: str) -> None:
         print(f"idle jail            {idle_mib(pid):.1f} MiB")
 
 
+async def compare(samples: int, slots: int, source: str, isolations: Sequence[str]) -> None:
+    """Print two lines for each way of isolation."""
+    async with running_grader(slots) as (pid, stub):
+        for isolation in isolations:
+            at_once = await graded(pid, stub, source, samples, isolation=isolation)
+            print(at_once.line(isolation))
+            single = await graded(pid, stub, source, samples, isolation=isolation, concurrency=1)
+            print(single.line(f"{isolation}, one by one"))
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--samples", type=int, default=2_000)
     parser.add_argument("--slots", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--source", type=Path)
+    parser.add_argument("--isolation", action="append", choices=["fresh", "preload", "files"])
     options = parser.parse_args()
-    text = options.source.read_text() if options.source else EACH
-    uvloop.run(main(options.samples, options.slots, text))
+    text = options.source.read_text() if options.source else ""
+    if options.isolation:
+        ways = options.isolation
+        uvloop.run(compare(options.samples, options.slots, text or SLOW_TO_LOAD, ways))
+    else:
+        uvloop.run(main(options.samples, options.slots, text or EACH))
