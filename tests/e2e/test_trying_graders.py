@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.stack import PROCTOR, run_proctor
+from e2e.stack import PROCTOR, Stack, proctor, run_proctor
+from e2e.work import sums, task
 
 EXACT = """
 def grade(sample, item):
@@ -34,6 +35,11 @@ TOGETHER = """
 def grade_batch(samples):
     hits = [s["extracted_output"] == s["target"] for s in samples]
     return {"samples": hits, "metrics": {"share": sum(hits) / len(hits)}}
+"""
+CHANGED = """
+def grade(sample, item):
+    right = item["answer"] in sample["output_text"] and "+" in item["question"]
+    return {"right": right, "run": sample["run_id"].startswith("eval_run_")}
 """
 JUDGED = """
 def grade(sample, item, ctx):
@@ -129,7 +135,7 @@ def test_models_answer_what_the_person_says(folder: Path) -> None:
 
 
 def test_a_task_of_a_manifest_is_tried_with_its_templates_and_extraction(folder: Path) -> None:
-    task = {
+    numeric = {
         "id": "sums",
         "type": "numeric",
         "dataset": {"file_id": "@rows.jsonl"},
@@ -138,7 +144,7 @@ def test_a_task_of_a_manifest_is_tried_with_its_templates_and_extraction(folder:
         "output_extraction": {"type": "number"},
         "grader": {"type": "python", "source": "@mine.py", "metric_id": "right"},
     }
-    (folder / "suite.json").write_text(json.dumps({"manifest": {"tasks": [task]}}))
+    (folder / "suite.json").write_text(json.dumps({"manifest": {"tasks": [numeric]}}))
     (folder / "mine.py").write_text(EXACT)
 
     done = run_proctor(
@@ -198,8 +204,8 @@ def test_an_interrupted_trial_leaves_no_process(folder: Path, number: signal.Sig
 def descendants(pid: int) -> dict[int, int]:
     """The processes below one, and when each started."""
     found: dict[int, int] = {}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (thread / "children").read_text().split()):
             found |= {child: started_at(child), **descendants(child)}
     return found
 
@@ -211,3 +217,19 @@ def started_at(pid: int) -> int:
     except OSError:
         return 0
     return int(stat.rpartition(")")[2].split()[19])
+
+
+def test_a_changed_grader_is_tried_on_the_answers_of_a_run(stack: Stack, folder: Path) -> None:
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in sums(3)))
+    suite = {"name": "to-try", "manifest": {"tasks": [task("@rows.jsonl", source=EXACT)]}}
+    (folder / "suite.json").write_text(json.dumps(suite))
+    here = ("--state", str(stack.state_dir))
+    proctor(*here, "suites", "create", str(folder / "suite.json"))
+    run = json.loads(proctor(*here, "run", "to-try", "--model", "adder", "--watch", "--json"))
+    (folder / "samples.jsonl").write_text(proctor(*here, "samples", run["id"], "--json"))
+
+    done = tried(folder, CHANGED, "--samples", str(folder / "samples.jsonl"), "--json")
+
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["scores"] for one in found] == [{"right": 1, "run": 1}] * 3, done.stderr
+    assert [one["sample_index"] for one in found] == [0, 1, 2]

@@ -6,7 +6,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from cli.errors import NothingGraded
-from cli.trials.models import EMBEDDING_MODEL, JUDGE_MODEL, Answers, PlayedBridge, playing
+from cli.trials.models import (
+    EMBEDDING_MODEL,
+    JUDGE_MODEL,
+    Answers,
+    AskedCall,
+    PlayedBridge,
+    playing,
+)
 from cli.trials.program import TrialProgram
 from cli.trials.results import Trial, tried_execution, tried_sample
 from cli.trials.samples import SAMPLE_BYTES_MAX, Facts, GivenSample, facts_of
@@ -27,6 +34,7 @@ _CALLER = Caller(org_id="local", team_id="trial")
 _RUN_TOKEN = "trial"  # noqa: S105 - the bridge of a trial asks for none
 _RENDERING = "trial"
 _CONCURRENCY = 25  # as a run's most
+_TOLD_MIN, _TOLD_TIMES = 100, 10  # how often a long trial says how far it is
 _BATCH_MAX = 500
 _BATCH_BYTES_MAX = SAMPLE_BYTES_MAX
 _OWN_TASK = "manifest.tasks[0]."
@@ -65,7 +73,9 @@ async def tried(
         aggregate = await _checked(stub, program)
         progress(f"Grading {len(samples)} {'sample' if len(samples) == 1 else 'samples'}.")
         rendered = await _rendered(stub, program, samples)
-        return await _graded(stub, _task(program, facts, aggregate=aggregate), rendered, bridge)
+        task = _task(program, facts, aggregate=aggregate)
+        outcomes, end = await _graded(stub, task, rendered, progress)
+    return _trial(rendered, outcomes, end, bridge.calls)
 
 
 @asynccontextmanager
@@ -186,28 +196,43 @@ async def _graded(
     stub: "SandboxServiceAsyncStub",
     task: pb.GradeTask,
     samples: Sequence[GivenSample],
-    bridge: PlayedBridge,
-) -> Trial:
+    progress: Callable[[str], None],
+) -> tuple[dict[str, pb.SampleOutcome], pb.GradeResponse | None]:
+    """Return the outcomes by sample, and the end of an execution that graded them together."""
     outcomes: dict[str, pb.SampleOutcome] = {}
-    execution, metrics_json = None, b""
+    end: pb.GradeResponse | None = None
+    told = 0
     async for answer in stub.Grade(_grade_requests(task, samples)):
         outcomes |= {outcome.sample_id: outcome for outcome in answer.outcomes}
-        if answer.HasField("execution"):
-            execution, metrics_json = answer.execution, answer.aggregate.metrics_json
-    return Trial(
-        samples=[
-            tried_sample(
-                outcomes[sample.id or ""],
-                sample_index=sample.sample_index or 0,
-                calls=[call for call in bridge.calls if call.sample_id == sample.id],
-            )
-            for sample in samples
-        ],
-        execution=execution
-        and tried_execution(
-            execution, metrics_json, [call for call in bridge.calls if not call.sample_id]
-        ),
-    )
+        end = answer if answer.HasField("execution") else end
+        if told + max(_TOLD_MIN, len(samples) // _TOLD_TIMES) <= len(outcomes) < len(samples):
+            told = len(outcomes)
+            progress(f"{told} of {len(samples)}")
+    return outcomes, end
+
+
+def _trial(
+    samples: Sequence[GivenSample],
+    outcomes: Mapping[str, pb.SampleOutcome],
+    end: pb.GradeResponse | None,
+    calls: Sequence[AskedCall],
+) -> Trial:
+    calls_of: dict[str, list[AskedCall]] = {}
+    for call in calls:
+        calls_of.setdefault(call.sample_id, []).append(call)
+    execution = None
+    if end is not None:
+        metrics_json = end.aggregate.metrics_json
+        execution = tried_execution(end.execution, metrics_json, calls_of.get("", []))
+    tried_samples = [
+        tried_sample(
+            outcomes[sample.id or ""],
+            sample_index=sample.sample_index or 0,
+            calls=calls_of.get(sample.id or "", []),
+        )
+        for sample in samples
+    ]
+    return Trial(samples=tried_samples, execution=execution)
 
 
 async def _grade_requests(

@@ -85,7 +85,7 @@ def lone_grader_environment(
     `outside` goes before the `defaults`, as far as it speaks of graders; `settings` go before it.
     """
     own = {name: value for name, value in outside.items() if name.startswith(_LONE_PREFIX)}
-    ours = {**settings, "INTERNAL_SECRET": secret, "LOG_LEVEL": "info", "LOG_JSON": "true"}
+    ours = {**settings, "INTERNAL_SECRET": secret, "LOG_LEVEL": "warning", "LOG_JSON": "true"}
     return _PLAIN | _prefixed("grader", defaults) | own | _prefixed("grader", ours)
 
 

@@ -1,5 +1,6 @@
 """A grader by itself, for who wants to try a program: no stack, no state that stays."""
 
+import asyncio
 import json
 import os
 import secrets
@@ -9,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from localstack.errors import LocalStackError, StartError
-from localstack.log_tails import tail
+from localstack.log_tails import last_words, tail
 from localstack.ports import free_port
 from localstack.secrets import SECRET_BYTES
 from localstack.services.environments import lone_grader_environment, loopback
@@ -24,6 +25,7 @@ _UIDS = _JAILS_MAX + 1
 _GRADERS_MAX = 4_096
 
 _NAME = "grader"
+_END_S = 1.0
 
 
 def new_secret() -> str:
@@ -47,6 +49,7 @@ async def running_grader(
 
     Raises:
         LocalStackError: jails do not work here; the message is the grader's, and says what to do.
+            Or it ended while the block ran, and the block failed for it.
     """
     with tempfile.TemporaryDirectory(prefix="proctor-grader-") as temporary:
         folder = StateFolder(Path(temporary))
@@ -69,13 +72,32 @@ async def running_grader(
             raise LocalStackError(_why(folder) or _without_folder(error, folder)) from error
         try:
             yield address
+        except Exception as error:
+            if await _ended(service):
+                said = last_words(tail(_log(folder)))
+                raise LocalStackError(
+                    f"The grader ended amid its work.\n{said}".rstrip()
+                ) from error
+            raise
         finally:
             await service.stop()
 
 
+async def _ended(service: Service) -> bool:
+    """Tell whether a grader that did not answer is gone; its end is known a moment later."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_END_S):
+            await service.wait()
+    return not service.running
+
+
+def _log(folder: StateFolder) -> Path:
+    return folder.logs / f"{_NAME}.log"
+
+
 def _why(folder: StateFolder) -> str:
     """Return what the grader said of its jails; empty when it failed for another reason."""
-    for line in reversed(tail(folder.logs / f"{_NAME}.log").splitlines()):
+    for line in reversed(tail(_log(folder)).splitlines()):
         with suppress(ValueError):
             event = json.loads(line)
             if isinstance(event, dict) and event.get("event") == "jails_do_not_work":
@@ -85,5 +107,4 @@ def _why(folder: StateFolder) -> str:
 
 def _without_folder(error: StartError, folder: StateFolder) -> str:
     # The log is gone when the sentence is read.
-    log = folder.logs / f"{_NAME}.log"
-    return str(error).replace(f"; its log is {log}", "")
+    return str(error).replace(f"; its log is {_log(folder)}", "")

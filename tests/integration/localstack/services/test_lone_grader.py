@@ -1,3 +1,5 @@
+import os
+import signal
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,6 +62,23 @@ async def test_a_machine_without_jails_is_told_in_the_graders_words(open_folder:
 
     assert str(failed.value).startswith("Graders cannot run here: ")
     assert "must belong to this user" in str(failed.value)
+
+
+async def test_a_grader_that_ends_by_itself_is_what_the_block_failed_for() -> None:
+    secret = new_secret()
+
+    with pytest.raises(LocalStackError, match="The grader ended amid its work"):
+        async with running_grader(bridge_port=1, secret=secret, environment={}) as address:
+            for child in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():  # noqa: ASYNC240 - no time passes
+                if b"\0grader\0" in Path(f"/proc/{child}/cmdline").read_bytes():  # noqa: ASYNC240
+                    os.kill(int(child), signal.SIGKILL)
+            await checked(address, secret)
+
+
+async def test_a_failure_of_the_block_itself_stays_what_it_is() -> None:
+    with pytest.raises(KeyError):
+        async with running_grader(bridge_port=1, secret=new_secret(), environment={}):
+            raise KeyError
 
 
 async def test_a_setting_that_cannot_be_is_told_without_the_name_of_a_log_that_is_gone() -> None:
