@@ -17,11 +17,13 @@ def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 
     def start() -> Stack:
         state = tmp_path_factory.mktemp("stack")
-        quick, upstream = start_upstream(latency_ms=0)
+        quick, upstream = start_upstream()
         slow, slow_upstream = start_upstream(latency_ms=100)
-        running.append((state, [quick, slow]))
+        moody, moody_upstream = start_upstream(fail_rate=1)
+        running.append((state, [quick, slow, moody]))
         models = state / "models.toml"
-        models.write_text(MODELS_TOML.format(url=upstream.url, slow_url=slow_upstream.url))
+        urls = {"url": upstream.url, "slow_url": slow_upstream.url, "moody_url": moody_upstream.url}
+        models.write_text(MODELS_TOML.format(**urls))
         said = json.loads(
             proctor(
                 *("up", "--detach", "--json", "--state", str(state / "state")),

@@ -42,6 +42,13 @@ provider = "slow"
 [providers.slow]
 base_url = "{slow_url}/v1"
 api_key_env = "E2E_PROVIDER_KEY"
+
+[models."moody"]
+provider = "moody"
+
+[providers.moody]
+base_url = "{moody_url}/v1"
+api_key_env = "E2E_PROVIDER_KEY"
 """
 
 
@@ -121,9 +128,13 @@ def run_proctor(
     )
 
 
-def start_upstream(latency_ms: int) -> tuple[subprocess.Popen[str], Upstream]:
+def start_upstream(
+    *, latency_ms: int = 0, fail_rate: float = 0
+) -> tuple[subprocess.Popen[str], Upstream]:
+    """A model provider; it refuses the first call of that share of prompts."""
+    options = ("--port", "0", "--latency-ms", str(latency_ms), "--fail-rate", str(fail_rate))
     process = subprocess.Popen(
-        [sys.executable, str(MOCK_UPSTREAM), "--port", "0", "--latency-ms", str(latency_ms)],
+        [sys.executable, str(MOCK_UPSTREAM), *options],
         stdout=subprocess.PIPE,
         text=True,
     )
