@@ -8,6 +8,7 @@ import pytest
 from attacks.attack import WORKED
 from attacks.harness.client import attacked_service
 from attacks.harness.profiles import Ablation, Profile
+from grader.domain.isolation import Isolation
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -80,3 +81,10 @@ def test_without_a_layer_named_attacks_work(
         seen = {name: attacked.launch(name).observed for name in EXPECTED[ablation]}
 
     assert seen == EXPECTED[ablation]
+
+
+def test_without_its_filter_a_runner_that_runs_a_program_keeps_files_for_all_samples(
+    profile: Profile, tmp_path: Path
+) -> None:
+    with attacked_service(tmp_path, profile, Ablation.ONLY_POLICY, Isolation.PRELOAD) as attacked:
+        assert attacked.launch("body_leaves_files").observed == WORKED
