@@ -83,7 +83,6 @@ class FileRoutes:
                 scope=Scope.WRITE_FILES,
                 answer=FileObject,
                 body=_UPLOAD_FORM,
-                errors=(413,),
             ),
             Operation(
                 id="listFiles",

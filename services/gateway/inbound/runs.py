@@ -69,7 +69,7 @@ class RunRoutes:
                 scope=Scope.WRITE_EVALS,
                 answer=RunObject,
                 body=_RUN_BODY,
-                errors=(404, 413),
+                errors=(404,),
             ),
             Operation(
                 id="listEvalRuns",

@@ -108,7 +108,6 @@ class SuiteRoutes:
                 scope=Scope.WRITE_EVALS,
                 answer=SuiteObject,
                 body=_SUITE_BODY,
-                errors=(413,),
             ),
             Operation(
                 id="listEvalSuites",
@@ -144,7 +143,7 @@ class SuiteRoutes:
                 scope=Scope.WRITE_EVALS,
                 answer=SuiteVersionObject,
                 body=_VERSION_BODY,
-                errors=(404, 413),
+                errors=(404,),
             ),
             Operation(
                 id="listEvalSuiteVersions",

@@ -73,7 +73,7 @@ def _hub_problems(manifest: Manifest) -> Iterator[Violation]:
     for index, task in enumerate(manifest.tasks):
         examples = task.fewshot.dataset if task.fewshot is not None else None
         for place, dataset in (("dataset", task.dataset), ("fewshot.dataset", examples)):
-            if dataset is not None and dataset.file_id is None:
+            if dataset is not None and dataset.path is not None:
                 path = f"manifest.tasks[{index}].{place}.path"
                 message = (
                     f"{path} names a dataset of the Hugging Face hub, which this server cannot "

@@ -150,6 +150,7 @@ async def test_a_manifest_that_breaks_rules_hears_of_its_files_in_the_same_answe
 
     reasons = {problem.reason for problem in refused.value.violations}
     assert {"DUPLICATE_TASK_ID", "FILE_NOT_FOUND"} <= reasons
+    assert "UNSUPPORTED_DATASET" not in reasons
 
 
 async def test_a_suite_without_a_name_is_refused(world: World) -> None:

@@ -20,10 +20,13 @@ _MEANINGS = {
     403: "The API key lacks the scope of the operation.",
     404: "There is no such object, or it belongs to another team.",
     409: "The object's state does not allow the operation.",
+    408: "The body did not arrive in time.",
     413: "The body is too large.",
+    431: "The request's head is too large.",
     503: "A part of the service cannot be reached; try again after the time in Retry-After.",
 }
-_EVERYWHERE = (400, 401, 403, 503)
+_EVERYWHERE = (400, 401, 403, 431, 503)
+_WITH_BODY = (408, 413)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +78,12 @@ def router_of(tag: str, operations: Sequence[Operation], access: Access) -> APIR
 
 
 def _responses(operation: Operation) -> dict[int | str, dict[str, Any]]:
+    with_body = _WITH_BODY if operation.body else ()
     # By reference: FastAPI builds a validator for each model it is given, one a status and route.
     problem = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"content": problem, "description": _MEANINGS[status]}
-        for status in sorted({*_EVERYWHERE, *operation.errors})
+        for status in sorted({*_EVERYWHERE, *operation.errors, *with_body})
     }
     # "default" also keeps FastAPI from announcing a 422 that we never send.
     other = {"content": problem, "description": "Any other refusal or failure."}

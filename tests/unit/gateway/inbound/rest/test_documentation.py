@@ -77,7 +77,9 @@ def test_each_operation_is_secured_and_tells_its_refusals(document: dict[str, An
     for methods in document["paths"].values():
         for operation in methods.values():
             assert operation["security"] == [{"apiKey": []}]
-            assert {"200", "400", "401", "403", "503", "default"} <= set(operation["responses"])
+            answers = set(operation["responses"])
+            assert {"200", "400", "401", "403", "431", "503", "default"} <= answers
+            assert ({"408", "413"} <= answers) == ("requestBody" in operation)
             assert "422" not in operation["responses"]
             assert operation["summary"]
     assert document["components"]["securitySchemes"]["apiKey"]["scheme"] == "bearer"
