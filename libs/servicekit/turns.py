@@ -61,12 +61,12 @@ class Turns:
     """Places for `count` who work at once, of which nobody's owner goes without one for long.
 
     A place that comes free goes to the owner whose turn it is. An owner who waits and has none
-    gets one beyond the count after `patience_s`: so there are never more of those than owners.
-    They are given back first: while there are some, a place that comes free is gone, unless it was
-    all that its owner had and the owner waits for another.
+    gets one beyond the count after `patience_s` (None: never): so there are never more of those
+    than owners. They are given back first: while there are some, a place that comes free is gone,
+    unless it was all that its owner had and the owner waits for another.
     """
 
-    def __init__(self, count: int, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, count: int, *, patience_s: float | None = PATIENCE_S) -> None:
         self.count = count
         self._patience_s = patience_s
         self._held: Counter[str] = Counter()
@@ -111,6 +111,8 @@ class Turns:
 
     def _watch(self, owner: str) -> None:
         """See to it that an owner without a place gets one in time."""
+        if self._patience_s is None:
+            return
         if owner not in self._held and owner not in self._patience:
             loop = asyncio.get_running_loop()
             self._patience[owner] = loop.call_later(self._patience_s, self._lose_patience, owner)

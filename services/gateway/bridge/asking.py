@@ -21,8 +21,13 @@ _REPEATED_CODES = frozenset({"model_timeout", "model_unreachable"})
 
 @dataclass(slots=True, kw_only=True)
 class Question:
-    """A request for an upstream, and the repeats that all its attempts share."""
+    """A request for an upstream, and the repeats that all its attempts share.
 
+    Attributes:
+        team: Whose turn at the provider it takes, by its full name.
+    """
+
+    team: str
     provider: Provider
     path: str
     body: bytes
@@ -80,7 +85,7 @@ class Asker:
 
     async def _attempt(self, question: Question, progress: Progress) -> Reply:
         # The one gate before a provider: what paces calls belongs here.
-        async with question.provider.slots:
+        async with question.provider.slots.place(question.team):
             progress.attempts += 1
             progress.started_at = progress.started_at or self._clock.utc_now()
             try:

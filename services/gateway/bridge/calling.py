@@ -89,6 +89,7 @@ class ModelCalls:
         progress.provider = route.provider.name
         adapter = ADAPTERS[route.api]
         question = Question(
+            team=f"{grant.org_id}/{grant.team_id}",
             provider=route.provider,
             path=adapter.path,
             body=_written(adapter.request(body, route)),

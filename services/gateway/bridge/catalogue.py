@@ -1,6 +1,5 @@
 """Which model id goes to which provider, in which shape, with which additions."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from gateway.bridge.models_file import (
     read_models_file,
 )
 from gateway.bridge.provider_keys import KeyUnusable, Scrubber, read_key
+from servicekit.turns import Turns
 
 ANY_FIELD = "*"
 
@@ -36,14 +36,14 @@ class Provider:
     """An HTTP service that serves models, with what this process needs to call it.
 
     Attributes:
-        slots: One for each call that may be open at a time, held per attempt.
+        slots: One for each call that may be open at a time, held per attempt; teams take turns.
         scrubber: Takes the provider's key out of its answers.
     """
 
     name: str
     base_url: str
     key: SecretStr | None
-    slots: asyncio.Semaphore
+    slots: Turns
     scrubber: Scrubber
 
 
@@ -130,7 +130,8 @@ def _provider(name: str, table: ProviderTable, key: SecretStr | None) -> Provide
         name=name,
         base_url=table.base_url,
         key=key,
-        slots=asyncio.Semaphore(table.max_in_flight),
+        # What a provider takes is its own promise: nobody gets one more.
+        slots=Turns(table.max_in_flight, patience_s=None),
         scrubber=Scrubber(key),
     )
 

@@ -106,6 +106,17 @@ async def test_places_beyond_the_count_are_given_back_first(work: Work) -> None:
     assert work.most == 3
 
 
+async def test_where_more_than_the_count_can_never_be_owners_only_take_turns() -> None:
+    work = Work(Turns(1, patience_s=None))
+
+    async with asyncio.TaskGroup() as tasks:
+        for owner in ("many", "many", "few", "many"):
+            tasks.create_task(work.work(owner, 60.0))
+
+    assert [owner for owner, _ in work.began] == ["many", "many", "few", "many"]
+    assert work.most == 1
+
+
 async def test_an_owner_that_loses_its_last_place_is_patient_anew() -> None:
     work = Work(Turns(1))
 

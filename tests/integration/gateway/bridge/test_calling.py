@@ -67,6 +67,23 @@ async def test_a_run_for_an_end_user_says_so_upstream(
     assert upstream.received[0].headers["X-On-Behalf-Of"] == "user-7"
 
 
+async def test_teams_take_turns_at_a_provider(upstream: HostileUpstream, tmp_path: Path) -> None:
+    upstream.will(upstream.hangs())
+    async with (
+        opened(upstream.base_url, tmp_path, max_in_flight=1) as bridge,
+        asyncio.TaskGroup() as calls,
+    ):
+        for team in ("many", "many", "many", "many", "few"):
+            run_token = token(team_id=team, on_behalf_of=team)
+            calls.create_task(bridge.ask(run_token=run_token))
+        await upstream.arrived.get()
+        upstream.released.set()
+
+    teams = [request.headers["X-On-Behalf-Of"] for request in upstream.received]
+    assert teams == ["many", "many", "few", "many", "many"]
+    assert upstream.in_flight_max == 1
+
+
 async def test_a_grader_gets_the_whole_response_with_its_text(bridge: BridgeParts) -> None:
     answer = await bridge.ask(purpose=Purpose.GRADER, include_body=True)
 

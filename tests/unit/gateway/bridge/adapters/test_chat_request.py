@@ -1,4 +1,3 @@
-import asyncio
 from typing import Any, Literal
 
 import pytest
@@ -7,6 +6,7 @@ from gateway.bridge.adapters.chat_request import chat_request
 from gateway.bridge.call import CallFailed
 from gateway.bridge.catalogue import CHAT_FORWARD, Provider, Route
 from gateway.bridge.provider_keys import Scrubber
+from servicekit.turns import Turns
 
 SCHEMA = {"type": "json_schema", "name": "n", "schema": {"type": "object"}, "strict": True}
 
@@ -19,7 +19,7 @@ def route(
     extra_body: dict[str, object] | None = None,
 ) -> Route:
     provider = Provider(
-        name="p", base_url="http://p", key=None, slots=asyncio.Semaphore(1), scrubber=Scrubber(None)
+        name="p", base_url="http://p", key=None, slots=Turns(1), scrubber=Scrubber(None)
     )
     return Route(
         model="m",

@@ -1,11 +1,10 @@
-import asyncio
-
 import pytest
 
 from gateway.bridge.adapters.passthrough import embeddings_request, responses_request
 from gateway.bridge.call import CallFailed
 from gateway.bridge.catalogue import Provider, Route
 from gateway.bridge.provider_keys import Scrubber
+from servicekit.turns import Turns
 
 
 def route(
@@ -16,7 +15,7 @@ def route(
     merge_extra_body: bool = False,
 ) -> Route:
     provider = Provider(
-        name="p", base_url="http://p", key=None, slots=asyncio.Semaphore(1), scrubber=Scrubber(None)
+        name="p", base_url="http://p", key=None, slots=Turns(1), scrubber=Scrubber(None)
     )
     return Route(
         model="m",
