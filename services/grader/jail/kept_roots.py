@@ -26,7 +26,10 @@ def in_use(root: Path) -> Iterator[None]:
 
 
 def remove_unused(folder: Path) -> None:
-    """Remove the roots in `folder` that nobody uses and nobody has used for a week."""
+    """Remove the roots in `folder` that nobody uses and nobody has used for a week.
+
+    With them go the libraries that no root has any more.
+    """
     oldest = time.time() - KEPT_S
     for lock in folder.glob("root-*.lock"):
         descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
@@ -41,6 +44,14 @@ def remove_unused(folder: Path) -> None:
             continue
         finally:
             os.close(descriptor)
+    for layer in folder.glob("libraries-*"):
+        if layer.stat().st_mtime < oldest and not _is_shared(layer):
+            remove_root(layer)
+
+
+def _is_shared(layer: Path) -> bool:
+    """Whether a root has the files of a layer of libraries too."""
+    return any(path.stat().st_nlink > 1 for path in layer.rglob("*.py"))
 
 
 def _lock_of(root: Path) -> Path:

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from grader.inside.runner.preimports import LIBRARIES, PREIMPORTED_LIST
@@ -87,7 +87,8 @@ class RootUnusable(Exception):
 def build_root(folder: Path, libraries: Libraries) -> Path:
     """Find or make the root of this interpreter and `libraries` in `folder`; returns its path.
 
-    Appears under its name in one step and complete, also when several services start at once.
+    Appears under its name in one step and complete, also when several services start at once. Roots
+    with the same libraries share their files, which are most of a root, on the disk and in memory.
 
     Raises:
         RootUnusable: the folder cannot be written, or jails could not enter it.
@@ -96,18 +97,13 @@ def build_root(folder: Path, libraries: Libraries) -> Path:
     """
     _own_folder(folder)
     plan = root_plan(libraries)
-    root = folder / f"root-{listing_digest(plan)}"
-    if not root.is_dir():
-        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
-        try:
-            _fill(draft, plan)
-            draft.rename(root)
-        except OSError:
-            if not root.is_dir():
-                raise
-        finally:
-            remove_root(draft)
-    return root
+    name = f"root-{listing_digest(plan)}"
+    if (folder / name).is_dir():
+        return folder / name
+    shared = {path: source for path, source in plan.items() if _is_shared(path)}
+    own = {path: source for path, source in plan.items() if not _is_shared(path)}
+    layer = _built(folder, f"libraries-{listing_digest(shared)}", lambda root: _fill(root, shared))
+    return _built(folder, name, lambda root: _fill(root, own, layer))
 
 
 def remove_root(root: Path) -> None:
@@ -210,7 +206,27 @@ def _left_out(part: str) -> bool:
     return part in _LEFT_OUT or part.startswith(tuple(_LEFT_OUT_BEGINNINGS))
 
 
-def _fill(root: Path, plan: Plan) -> None:
+def _is_shared(path: str) -> bool:
+    return path.startswith(f"{LIBRARIES}/") and path != PREIMPORTED_LIST
+
+
+def _built(folder: Path, name: str, fill: Callable[[Path], None]) -> Path:
+    """Make what is not there yet, out of sight until it is complete."""
+    place = folder / name
+    if not place.is_dir():
+        draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder))
+        try:
+            fill(draft)
+            draft.rename(place)
+        except OSError:
+            if not place.is_dir():
+                raise
+        finally:
+            remove_root(draft)
+    return place
+
+
+def _fill(root: Path, plan: Plan, layer: Path | None = None) -> None:
     for path, source in plan.items():
         place = root / path.lstrip("/")
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -221,9 +237,10 @@ def _fill(root: Path, plan: Plan) -> None:
         place.chmod(0o555 if _is_executed(path) else 0o444)
     for path in EMPTY_FOLDERS:
         (root / path.lstrip("/")).mkdir(exist_ok=True)
-    _compile(root, ("usr", "app"), strict=True)
     # Some libraries carry files for other versions of Python, which nobody imports here.
-    _compile(root, (LIBRARIES.lstrip("/"),), strict=False)
+    _compile(root, strict=layer is not None)
+    if layer is not None:
+        _link(layer, root)
     for folder, _, names in os.walk(root):
         for name in names:
             if name.endswith(".pyc"):
@@ -236,8 +253,16 @@ def _is_executed(path: str) -> bool:
     return path == PYTHON or PurePosixPath(path).name.startswith("ld-")
 
 
-def _compile(root: Path, folders: Sequence[str], *, strict: bool) -> None:
-    """Byte code beside every source below `folders`, made on all cores.
+def _link(layer: Path, root: Path) -> None:
+    for folder, _, names in os.walk(layer):
+        place = root / Path(folder).relative_to(layer)
+        place.mkdir(exist_ok=True)
+        for name in names:
+            (place / name).hardlink_to(Path(folder, name))
+
+
+def _compile(root: Path, *, strict: bool) -> None:
+    """Byte code beside every source in a root, made on all cores.
 
     Of the kind that is believed without a look at the source, whose times differ from machine to
     machine.
@@ -245,7 +270,7 @@ def _compile(root: Path, folders: Sequence[str], *, strict: bool) -> None:
     command = [sys.executable, "-I", "-W", "ignore", "-m", "compileall", "-q", "-q", "-j", "0"]
     command += ["--invalidation-mode", "unchecked-hash", "-s", str(root), "-p", "/"]
     subprocess.run(  # noqa: S603 - our own interpreter
-        [*command, *(str(root / folder) for folder in folders)],
+        [*command, str(root)],
         check=strict,
         timeout=COMPILE_TIMEOUT_S,
     )

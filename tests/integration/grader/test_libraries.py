@@ -51,9 +51,9 @@ def folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
     folder.chmod(0o755)
     yield folder
-    for root in folder.glob("root-*"):
-        if root.is_dir():
-            remove_root(root)
+    for place in folder.iterdir():
+        if place.is_dir():
+            remove_root(place)
     shutil.rmtree(folder)
 
 
@@ -178,3 +178,13 @@ def test_nothing_in_a_root_can_be_started_but_the_interpreter(folder: Path) -> N
     }
     assert compiled == sources, "each has its byte code beside it"
     assert any(path.is_relative_to(root / LIBRARIES.lstrip("/")) for path in sources)
+
+
+def test_roots_with_the_same_libraries_share_their_files(folder: Path) -> None:
+    place = Path(LIBRARIES.lstrip("/"), "jinja2", "environment.py")
+    roots = [build_root(folder, Libraries((), modules)) for modules in ((), ("jinja2",))]
+
+    one, other = [(root / place).stat() for root in roots]
+
+    assert roots[0] != roots[1]
+    assert (one.st_ino, one.st_nlink >= 3) == (other.st_ino, True)

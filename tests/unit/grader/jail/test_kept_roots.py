@@ -44,3 +44,41 @@ def test_an_old_root_in_use_is_kept(tmp_path: Path) -> None:
         remove_unused(tmp_path)
 
     assert root.is_dir()
+
+
+def make_layer(folder: Path, *, old: bool) -> Path:
+    layer = folder / "libraries-x"
+    layer.mkdir()
+    (layer / "module.py").write_text("x")
+    layer.chmod(0o555)
+    if old:
+        os.utime(layer, (0, 0))
+    return layer
+
+
+def test_libraries_that_no_root_has_any_more_are_removed(tmp_path: Path) -> None:
+    layer = make_layer(tmp_path, old=True)
+    root = make_root(tmp_path, "old", old=True)
+    (root / "module.py").hardlink_to(layer / "module.py")
+
+    remove_unused(tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_libraries_that_a_root_still_has_are_kept(tmp_path: Path) -> None:
+    layer = make_layer(tmp_path, old=True)
+    root = make_root(tmp_path, "new", old=False)
+    (root / "module.py").hardlink_to(layer / "module.py")
+
+    remove_unused(tmp_path)
+
+    assert (layer / "module.py").exists()
+
+
+def test_libraries_that_were_made_lately_are_kept_for_a_root_to_come(tmp_path: Path) -> None:
+    layer = make_layer(tmp_path, old=False)
+
+    remove_unused(tmp_path)
+
+    assert layer.is_dir()
