@@ -152,6 +152,7 @@ class Pool:
 
     def give_up_preload(self, key: JailKey) -> None:
         """Start no more jails of `key`: its program's module body cannot be trusted to last."""
+        _log.info("program_not_preloadable", team_id=key.team, run_id=key.run)
         self._not_preloadable[key] = None
         if len(self._not_preloadable) > NOT_PRELOADABLE_MAX:
             del self._not_preloadable[next(iter(self._not_preloadable))]
