@@ -6,7 +6,7 @@ import typer
 
 from cli.api import Api
 from cli.errors import CliError
-from cli.resources import File, Run, Suite
+from cli.resources import Run, Suite
 from cli.session import Session, session_of
 from cli.views.progress import shown
 from cli.watching import (
@@ -61,11 +61,11 @@ def delete(
     context: typer.Context,
     *,
     object_id: Annotated[
-        str, typer.Argument(metavar="ID", help="eval_run_…, eval_suite_… or file_…")
+        str, typer.Argument(metavar="ID", help="Of a run or suite: eval_run_…, eval_suite_…")
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Delete a run with its artifacts, a suite with all its runs, or a file.
+    """Delete a run with its artifacts, or a suite with all its runs.
 
     What is unfinished is cancelled first.
 
@@ -142,7 +142,5 @@ async def _found(api: Api, object_id: str) -> tuple[str, str]:
         suite = Suite.of(await api.get(path))
         return path, f"the suite {suite.name} ({object_id}) and all its runs"
     if object_id.startswith("file"):
-        path = f"/files/{object_id}"
-        file = File.of(await api.get(path))
-        return path, f"the file {file.filename} ({object_id})"
-    raise CliError(f"{object_id} is not the id of a run, a suite or a file.")
+        raise CliError(f"{object_id} is a file: `proctor files delete {object_id}` deletes it.")
+    raise CliError(f"{object_id} is not the id of a run or a suite.")

@@ -158,6 +158,24 @@ async def test_cancelled_while_it_is_finalised_it_leaves_no_files(world: World) 
     assert world.bridge.repeats() == 0
 
 
+async def test_the_replica_that_works_on_it_need_not_be_the_one_that_is_asked(
+    world: World,
+) -> None:
+    world.bridge.latency_s = 0.05
+    async with world.neighbours(), world.child() as first:
+        suite_id = await world.create_suite(task(world.rows(ROWS)))
+        run_id = await world.create_run(suite_id, generation_concurrency=CONCURRENCY)
+        await world.until_counts(run_id, completed=5)
+        world.bridge.may_answer.clear()
+        await world.until(lambda: world.bridge.in_flight == CONCURRENCY)
+        async with world.child():
+            await cancel(world, run_id)
+            assert (await world.ended(run_id, within_s=5)).state == CANCELLED
+        await world.until(lambda: world.bridge.in_flight == 0, within_s=5)
+        world.bridge.may_answer.set()
+        assert await first.stop() == 0
+
+
 async def test_killed_right_after_the_answer_it_is_cancelled_all_the_same(world: World) -> None:
     world.bridge.latency_s = 0.1
     async with world.neighbours():

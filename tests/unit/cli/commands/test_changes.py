@@ -89,10 +89,9 @@ def test_what_cannot_be_done_again_is_refused(started: Terminal) -> None:
     [
         (RUN, f"{RUN} is deleted.\n"),
         ("eval_suite_0", "eval_suite_0 is deleted, with 1 run.\n"),
-        ("file_0", "file_0 is deleted.\n"),
     ],
 )
-def test_runs_suites_and_files_are_deleted_by_their_id(
+def test_runs_and_suites_are_deleted_by_their_id(
     started: Terminal, object_id: str, said: str
 ) -> None:
     assert started.run("delete", object_id, "--yes") == 0
@@ -115,10 +114,19 @@ def test_before_anything_is_deleted_it_asks(
     assert RUN not in started.fake.runs
 
 
-def test_what_is_no_id_is_refused_without_asking_the_server(started: Terminal) -> None:
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("sums", "sums is not the id of a run or a suite."),
+        ("file_0", "`proctor files delete file_0` deletes it."),
+    ],
+)
+def test_what_is_no_id_of_them_is_refused_without_asking_the_server(
+    started: Terminal, word: str, sentence: str
+) -> None:
     asked = len(started.fake.requests)
 
-    assert started.run("delete", "sums") == 1
+    assert started.run("delete", word) == 1
 
-    assert "sums is not the id of a run, a suite or a file." in started.err
+    assert sentence in started.err
     assert len(started.fake.requests) == asked

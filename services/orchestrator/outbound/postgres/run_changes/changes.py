@@ -5,7 +5,10 @@ from orchestrator.domain.run import Run, RunNotFound
 from orchestrator.domain.run_states import ENDED, RunEvent, RunState
 from orchestrator.domain.suite import SuiteNotFound
 from orchestrator.outbound.postgres.messages import RunAnnouncer
-from orchestrator.outbound.postgres.run_changes.discards import discard_artifacts
+from orchestrator.outbound.postgres.run_changes.discards import (
+    discard_artifacts,
+    discard_artifacts_of_suite,
+)
 from orchestrator.outbound.postgres.run_changes.requeueing import requeue
 from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
 from orchestrator.outbound.postgres.run_records import read_run
@@ -23,6 +26,9 @@ _DELETE = "UPDATE runs SET deleted_at = now() WHERE run_id = $1"
 _LOCK_SUITE = """
 SELECT 1 FROM suites
 WHERE suite_id = $1 AND org_id = $2 AND team_id = $3 AND deleted_at IS NULL FOR UPDATE
+"""
+_DELETE_RUNS_OF_SUITE = """
+UPDATE runs SET deleted_at = now() WHERE suite_id = $1 AND deleted_at IS NULL
 """
 _DELETE_SUITE = "UPDATE suites SET deleted_at = now() WHERE suite_id = $1"
 _LOCK_RUNS_OF_SUITE = """
@@ -58,7 +64,11 @@ class PostgresRunChanges:
         """Hide a run, cancelled first if it is unfinished; see `ports.stores.RunChanges`."""
         async with self._database.connection() as connection, connection.transaction():
             state = await _locked(connection, caller, run_id)
-            await self._delete(connection, run_id, state)
+            if state in ENDED:
+                await discard_artifacts(connection, run_id)
+            else:
+                await self._stopper.cancel(connection, run_id, state)
+            await connection.execute(_DELETE, run_id)
 
     async def delete_suite(self, caller: Caller, suite_id: str) -> int:
         """Hide a suite and all its runs; return how many; see `ports.stores.RunChanges`."""
@@ -70,8 +80,12 @@ class PostgresRunChanges:
             if found is None:
                 raise SuiteNotFound(suite_id)
             runs = await connection.fetch(_LOCK_RUNS_OF_SUITE, suite_id)
-            for run in runs:
-                await self._delete(connection, run["run_id"], RunState(run["state"]))
+            # There may be thousands; only those with something to stop are taken one by one.
+            for run_id, state in ((run["run_id"], RunState(run["state"])) for run in runs):
+                if state not in ENDED:
+                    await self._stopper.cancel(connection, run_id, state)
+            await discard_artifacts_of_suite(connection, suite_id)
+            await connection.execute(_DELETE_RUNS_OF_SUITE, suite_id)
             await connection.execute(_DELETE_SUITE, suite_id)
             return len(runs)
 
@@ -81,13 +95,6 @@ class PostgresRunChanges:
             announcer = self._announcer
             await requeue(connection, run_id, state, event, token=token, announcer=announcer)
             return await read_run(connection, run_id)
-
-    async def _delete(self, connection: RawConnection, run_id: str, state: RunState) -> None:
-        if state in ENDED:
-            await discard_artifacts(connection, run_id)
-        else:
-            await self._stopper.cancel(connection, run_id, state)
-        await connection.execute(_DELETE, run_id)
 
 
 async def _locked(connection: RawConnection, caller: Caller, run_id: str) -> RunState:

@@ -18,6 +18,14 @@ SELECT edition, finish_at, result_file_id, samples_file_id FROM runs WHERE run_i
 _TAKE_AWAY = """
 UPDATE runs SET result_file_id = NULL, samples_file_id = NULL, finish_at = NULL WHERE run_id = $1
 """
+# Of runs that have not completed there is nothing to see; their end discards what they left.
+_NOTE_SUITE = """
+INSERT INTO discarded_files (file_id, org_id, team_id, noted_at)
+SELECT f.file_id, r.org_id, r.team_id, now()
+FROM runs r CROSS JOIN unnest(ARRAY[r.result_file_id, r.samples_file_id]) AS f(file_id)
+WHERE r.suite_id = $1 AND r.deleted_at IS NULL AND f.file_id IS NOT NULL
+ON CONFLICT (file_id) DO NOTHING
+"""
 _PENDING = """
 SELECT file_id, org_id, team_id FROM discarded_files ORDER BY noted_at, file_id LIMIT $1
 """
@@ -63,3 +71,8 @@ async def discard_artifacts(connection: RawConnection, run_id: str) -> None:
         file_ids |= {artifact_file_id(run_id, kind, run["edition"]) for kind in ArtifactKind}
     await discard(connection, run_id, file_ids)
     await connection.execute(_TAKE_AWAY, run_id)
+
+
+async def discard_artifacts_of_suite(connection: RawConnection, suite_id: str) -> None:
+    """Note the artifacts of all runs of a suite that are not deleted yet."""
+    await connection.execute(_NOTE_SUITE, suite_id)

@@ -67,18 +67,24 @@ async def test_an_unfinished_run_that_is_deleted_is_cancelled_by_its_worker_all_
 async def test_a_suite_goes_with_all_its_runs_and_counts_those_it_hid(postgres_dsn: str) -> None:
     async with opened(postgres_dsn) as stores:
         prepared, other = await stores.add_prepared_run(), await stores.add_run()
+        finished = f"eval_run_{3:032x}"
         suite_id = await suite_of(stores, prepared)
         version = await version_of(stores, suite_id)
         queued, gone = f"eval_run_{1:032x}", f"eval_run_{2:032x}"
-        for run_id in (queued, gone):
+        for run_id in (queued, gone, finished):
             await stores.runs.add(CALLER, run_id, request(), version, "token")
         await stores.changes.delete(CALLER, gone)
+        await stores.execute(
+            "UPDATE runs SET state = 'completed', ended_at = now(), result_file_id = 'r',"
+            " samples_file_id = 's' WHERE run_id = $1",
+            finished,
+        )
 
         with pytest.raises(SuiteNotFound):
             await stores.changes.delete_suite(OTHERS, suite_id)
-        assert await stores.changes.delete_suite(CALLER, suite_id) == 2
+        assert await stores.changes.delete_suite(CALLER, suite_id) == 3
 
-        for run_id in (prepared, queued):
+        for run_id in (prepared, queued, finished):
             with pytest.raises(RunNotFound):
                 await stores.runs.get(CALLER, run_id)
         for read in (
@@ -89,8 +95,10 @@ async def test_a_suite_goes_with_all_its_runs_and_counts_those_it_hid(postgres_d
         ):
             with pytest.raises(SuiteNotFound):
                 await read
-        states = await stores.query("SELECT DISTINCT state FROM runs WHERE suite_id = $1", suite_id)
-        assert [row["state"] for row in states] == [RunState.CANCELLED]
+        statement = "SELECT state FROM runs WHERE suite_id = $1 ORDER BY state"
+        states = [row["state"] for row in await stores.query(statement, suite_id)]
+        assert states == [*[RunState.CANCELLED] * 3, RunState.COMPLETED]
+        assert [file.id for file in await stores.discards.pending(limit=9)] == ["r", "s"]
         assert (await stores.runs.get(CALLER, other)).state is RunState.QUEUED
 
 
