@@ -6,7 +6,15 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from integration.grader.conftest import FakeBridge, Grader, grade_task, rows, running_grader, sample
+from integration.grader.conftest import (
+    JUDGED,
+    FakeBridge,
+    Grader,
+    grade_task,
+    rows,
+    running_grader,
+    sample,
+)
 from proctor.sandbox.v1 import sandbox_service_pb2 as pb
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -142,6 +150,17 @@ async def test_a_jail_that_the_body_ends_later_costs_no_sample(grader: Grader) -
     )
 
     assert seen == [{"score": 1}] * 6
+
+
+@pytest.mark.parametrize("isolation", ["preload", "files"])
+async def test_programs_of_every_isolation_ask_models(isolation: str, grader: Grader) -> None:
+    task = grade_task(JUDGED, model_access="mka1", judge_model="judge", isolation=isolation)
+
+    outcomes = await grader.grade(task, [sample(index, prompt=str(index)) for index in range(4)])
+
+    assert [outcomes[f"sample-{index}"].scores_json for index in range(4)] == [
+        b'{"score":%d.0}' % index for index in range(4)
+    ]
 
 
 async def test_what_a_preloaded_body_prints_is_dropped(grader: Grader) -> None:
