@@ -25,6 +25,7 @@ _KERNEL = {
     "page_cache_probe": WORKED,
     "personality_read_implies_exec": WORKED,
     "pidfd_open_runner": WORKED,
+    "portalocker_on_shared_file": WORKED,
     "ptrace_runner": "jail_lost",  # it stops the runner, and every execution of the jail with it
     "read_runner_memory": WORKED,
     "seccomp_listener": WORKED,
@@ -44,6 +45,7 @@ _RUNNERS = {
     "daemon_leftover": WORKED,
     "disk_fill": WORKED,
     "exec_interpreter": "crashed",  # another program runs in its place
+    "jinja2_cache_in_tmp": WORKED,
     "kill_by_other_calls": WORKED,
     "kill_everybody": "crashed",  # it is killed too
     "net_receive_descriptors": WORKED,
@@ -66,6 +68,7 @@ EXPECTED: Mapping[Ablation, Mapping[str, str]] = {
         **_RUNNERS,
         # The policy of the whole jail still holds these.
         "locks_on_shared_files": "refused",
+        "portalocker_on_shared_file": "refused",
         "net_vsock": "refused",
         "unshare_user": "sandbox_violation",
     },
