@@ -41,12 +41,14 @@ def grade(sample, item, ctx):
 class FakeBridge(ModelBridgeServiceServicer):
     """Answers each call with the text of its input, after `together` of them are in flight.
 
-    It takes `latency_s` for an answer, and pads a text answer to `answer_chars`.
+    It takes `latency_s` for an answer, pads a text answer to `answer_chars`, and sends `body_json`
+    as the upstream's.
     """
 
     together: int = 1
     latency_s: float = 0.0
     answer_chars: int = 0
+    body_json: bytes = b'{"id":"answer","object":"response"}'
     refused_tokens: set[str] = field(default_factory=set)
     calls: list[bridge_pb2.ModelCall] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
@@ -97,7 +99,7 @@ class FakeBridge(ModelBridgeServiceServicer):
             response.answer.body_json = orjson.dumps({"object": "list", "data": data})
         else:
             response.answer.output_text = str(body["input"]).ljust(self.answer_chars)
-            response.answer.body_json = orjson.dumps({"id": "answer", "object": "response"})
+            response.answer.body_json = self.body_json
         async with self.writing:
             await context.write(response)  # type: ignore[attr-defined] # gRPC's context
 

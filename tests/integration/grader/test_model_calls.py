@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import orjson
+import pytest
 
 from grader.usecases.grade_each import RESULT_BYTES_MAX
 from integration.grader.conftest import FakeBridge, Grader, grade_task, running_grader, sample
@@ -156,6 +157,25 @@ async def test_a_failed_call_that_nobody_catches_fails_its_sample_with_the_model
     outcome = outcomes["sample-0"]
     assert (outcome.outcome, outcome.error_code) == (pb.OUTCOME_GRADER_ERROR, "grader_error")
     assert outcome.error_message == "ModelCallError: the model is ill"
+
+
+@pytest.mark.parametrize(
+    "body_json",
+    [b"{", b"[1]", b"[" * 1_000 + b"]" * 1_000, b'{"deep":' + b"[" * 300 + b"]" * 300 + b"}"],
+    ids=["no JSON", "a list", "a deep list", "a deep object"],
+)
+async def test_an_answer_that_cannot_be_read_is_the_models_failure(body_json: bytes) -> None:
+    source = """
+def grade(sample, item, ctx):
+    try:
+        ctx.responses_create(input="x")
+    except ctx.ModelCallError as error:
+        return {"score": 1, "judge": {"said": str(error)}}
+"""
+    async with running_grader(FakeBridge(body_json=body_json)) as grader:
+        details = await judged(grader, source)
+
+    assert details == {"said": "the model's answer cannot be read"}
 
 
 async def test_an_answer_of_many_megabytes_arrives_whole() -> None:
