@@ -34,7 +34,10 @@ def echo(body: dict[str, Any]) -> Answer:
 
 
 class FakeBridge(ModelBridgeServiceServicer):
-    """Answers each call after `latency_s`, as long as it `may_answer`."""
+    """Answers each call after `latency_s`, as long as it `may_answer` or its model `never_waits`.
+
+    Reads no more of a stream while `window` of its calls have no answer.
+    """
 
     def __init__(self, answer: Callable[[dict[str, Any]], Answer] = echo) -> None:
         self.answer = answer
@@ -48,21 +51,37 @@ class FakeBridge(ModelBridgeServiceServicer):
         self.renewals = 0
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+        self.never_waits: set[str] = set()
+        self.window = 2048
+        self.streams = 0
+        self.open_streams = 0
 
     async def Generate(  # type: ignore[override] # the stub knows generators only
         self, request_iterator: AsyncIterator[pb.GenerateRequest], context: Any
     ) -> None:
+        self.streams += 1
+        self.open_streams += 1
+        try:
+            await self._serve(request_iterator, context)
+        finally:
+            self.open_streams -= 1
+
+    async def _serve(
+        self, request_iterator: AsyncIterator[pb.GenerateRequest], context: Any
+    ) -> None:
         calls: dict[str, asyncio.Task[None]] = {}
-        writing = asyncio.Lock()
+        writing, window = asyncio.Lock(), asyncio.Semaphore(self.window)
         async with asyncio.TaskGroup() as tasks:
             async for request in request_iterator:
                 if request.WhichOneof("action") == "cancel":
                     self.cancelled += 1
                     calls[request.request_id].cancel()
                 else:
+                    await window.acquire()
                     self._note(request.call)
-                    call = self._call(request, context, writing)
-                    calls[request.request_id] = tasks.create_task(call)
+                    task = tasks.create_task(self._call(request, context, writing))
+                    task.add_done_callback(lambda _: window.release())
+                    calls[request.request_id] = task
 
     async def RenewRunToken(
         self, request: pb.RenewRunTokenRequest, context: Any
@@ -87,7 +106,8 @@ class FakeBridge(ModelBridgeServiceServicer):
         response.start_time.FromDatetime(utc_now())
         try:
             await asyncio.sleep(self.latency_s)
-            await self.may_answer.wait()
+            if json.loads(request.call.body_json)["model"] not in self.never_waits:
+                await self.may_answer.wait()
         finally:
             self.in_flight -= 1
         answer = self.answer(json.loads(request.call.body_json))

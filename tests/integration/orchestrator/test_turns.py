@@ -11,6 +11,11 @@ from servicekit.caller import Caller
 OTHER = Caller(org_id="org", team_id="other")
 
 
+@pytest.fixture
+def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.outbound.services.bridge._IDLE_S", 0.2)
+
+
 @pytest.mark.parametrize("stage", ["prepare", "grade"])
 async def test_a_team_with_many_runs_keeps_no_other_waiting(world: World, stage: str) -> None:
     held = world.grader.may_prepare if stage == "prepare" else world.grader.may_grade
@@ -31,6 +36,35 @@ async def test_a_team_with_many_runs_keeps_no_other_waiting(world: World, stage:
         world.caller = CALLER
         for run_id in many:
             assert (await world.ended(run_id)).state == run_pb2.RUN_STATE_COMPLETED
+
+
+async def test_a_team_whose_models_are_slow_keeps_no_other_waiting(world: World) -> None:
+    world.bridge.may_answer.clear()
+    world.bridge.never_waits.add("quick")
+    world.bridge.window = 2
+    async with world.neighbours(), world.orchestrator():
+        many = await world.create_run(await world.create_suite(task(world.rows(9))))
+        await world.until(lambda: world.bridge.in_flight == 2)
+        world.caller = OTHER
+        run_id = await world.create_run(
+            await world.create_suite(task(world.rows(9))), models=["quick"]
+        )
+
+        assert (await world.ended(run_id, within_s=15)).state == run_pb2.RUN_STATE_COMPLETED
+        world.bridge.may_answer.set()
+        world.caller = CALLER
+        assert (await world.ended(many)).state == run_pb2.RUN_STATE_COMPLETED
+
+
+@pytest.mark.usefixtures("no_patience")
+async def test_a_stream_without_calls_is_closed_and_opened_again(world: World) -> None:
+    async with world.neighbours(), world.orchestrator():
+        suite_id = await world.create_suite(task(world.rows(1)))
+        for streams in (1, 2):
+            run = await world.ended(await world.create_run(suite_id))
+            assert run.state == run_pb2.RUN_STATE_COMPLETED
+            assert world.bridge.streams == streams
+            await world.until(lambda: not world.bridge.open_streams)
 
 
 async def test_more_runs_than_places_of_one_team_all_end(world: World) -> None:

@@ -1,10 +1,11 @@
-"""The model bridge: many calls over one stream, opened again for as long as it takes."""
+"""The model bridge: many calls over a stream, opened again for as long as it takes."""
 
 import asyncio
 import itertools
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,14 +24,16 @@ from proctor.models.v1.model_bridge_service_pb2 import (
 from proctor.models.v1.model_bridge_service_pb2 import ModelCall as WireCall
 from proctor.models.v1.model_bridge_service_pb2_grpc import ModelBridgeServiceStub
 from servicekit import logs
-from servicekit.caller import Caller, calling_as
+from servicekit.caller import Caller, calling_as, outgoing_caller
 
-# The stream carries calls of many teams, each with its own run token; this names the process.
+# Each call has a run token, which names its team; this names the process.
 _SELF = Caller(org_id="proctor", team_id="orchestrator")
 
 _RENEW_TIMEOUT_S = 10.0
 _RETRY_FIRST_S = 0.1
 _RETRY_LONGEST_S = 3.0
+# A stream without calls is closed: teams come and go.
+_IDLE_S = 30.0
 
 _log = logs.get_logger("orchestrator.bridge")
 
@@ -44,33 +47,74 @@ class _Pending:
 
 
 class GrpcBridge:
-    """The bridge over one `Generate` stream of this process; use `open`."""
+    """The bridge over one `Generate` stream a team; use `open`.
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    The bridge reads no more of a stream while as many of its calls as may be are in flight, so that
+    teams on one stream would wait for each other's models.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, tasks: asyncio.TaskGroup) -> None:
         self._stub: Any = ModelBridgeServiceStub(channel)
-        self._numbers = itertools.count(1)
-        self._pending: dict[str, _Pending] = {}
-        self._unsent: deque[GenerateRequest] = deque()
-        self._wake = asyncio.Event()
-        self._heard = False
+        self._tasks = tasks
+        self._streams: dict[str, _Stream] = {}
+        self._streaming: set[asyncio.Task[None]] = set()
 
     @classmethod
     @asynccontextmanager
     async def open(cls, channel: grpc.aio.Channel) -> AsyncIterator["GrpcBridge"]:
-        """Keep a stream to the bridge while the block runs."""
-        bridge = cls(channel)
+        """Keep streams to the bridge while the block runs."""
         async with asyncio.TaskGroup() as tasks:
-            streaming = tasks.create_task(bridge._stream_on(), name="bridge")
+            bridge = cls(channel, tasks)
             try:
                 yield bridge
             finally:
-                streaming.cancel()
+                for streaming in bridge._streaming:
+                    streaming.cancel()
 
     async def generate(self, call: ModelCall) -> ModelReply:
         """Make a model call. A bridge that is away is waited for, and the call sent again.
 
         Cancelled, it tells the bridge to stop the call.
         """
+        caller = outgoing_caller()
+        team = f"{caller.org_id}/{caller.team_id}"
+        if team not in self._streams:
+            self._streams[team] = _Stream(self._stub)
+            # Not in the context of this call, whose run is not the stream's.
+            streaming = self._tasks.create_task(
+                self._stream_on(team), name=f"bridge {team}", context=Context()
+            )
+            self._streaming.add(streaming)
+            streaming.add_done_callback(self._streaming.discard)
+        return await self._streams[team].generate(call)
+
+    async def renew(self, run_token: str) -> str:
+        """Return a fresh run token with the bounds of the old one."""
+        request = RenewRunTokenRequest(run_token=run_token)
+        with calling_as(_SELF):
+            answer = await self._stub.RenewRunToken(request, timeout=_RENEW_TIMEOUT_S)
+        return str(answer.run_token)
+
+    async def _stream_on(self, team: str) -> None:
+        try:
+            with logs.bind_log_fields(team=team):
+                await self._streams[team].run()
+        finally:
+            del self._streams[team]
+
+
+class _Stream:
+    """Calls over one stream, opened again for as long as there are calls."""
+
+    def __init__(self, stub: Any) -> None:
+        self._stub = stub
+        self._numbers = itertools.count(1)
+        self._pending: dict[str, _Pending] = {}
+        self._unsent: deque[GenerateRequest] = deque()
+        self._wake = asyncio.Event()
+        self._heard = False
+
+    async def generate(self, call: ModelCall) -> ModelReply:
         request_id = str(next(self._numbers))
         request = GenerateRequest(request_id=request_id, call=_wire_call(call))
         pending = _Pending(request, asyncio.get_running_loop().create_future())
@@ -82,33 +126,23 @@ class GrpcBridge:
             if self._pending.pop(request_id, None) is not None:
                 self._send(GenerateRequest(request_id=request_id, cancel=True))
 
-    async def renew(self, run_token: str) -> str:
-        """Return a fresh run token with the bounds of the old one."""
-        request = RenewRunTokenRequest(run_token=run_token)
-        with calling_as(_SELF):
-            answer = await self._stub.RenewRunToken(request, timeout=_RENEW_TIMEOUT_S)
-        return str(answer.run_token)
-
-    def _send(self, request: GenerateRequest) -> None:
-        self._unsent.append(request)
-        self._wake.set()
-
-    async def _stream_on(self) -> None:
+    async def run(self) -> None:
+        """Carry calls until there was none for a while."""
         retry_s = _RETRY_FIRST_S
-        while True:
-            await self._until_asked()
+        while self._pending:
             self._heard = False
             try:
                 await self._stream()
             except Exception as error:  # noqa: BLE001 -- whatever ended it, it is opened again
                 _log.warning("bridge_stream_lost", calls=len(self._pending), error=repr(error))
+            if not self._pending:
+                return
             retry_s = _RETRY_FIRST_S if self._heard else min(2 * retry_s, _RETRY_LONGEST_S)
             await asyncio.sleep(retry_s)
 
-    async def _until_asked(self) -> None:
-        while not self._pending:
-            self._wake.clear()
-            await self._wake.wait()
+    def _send(self, request: GenerateRequest) -> None:
+        self._unsent.append(request)
+        self._wake.set()
 
     async def _stream(self) -> None:
         """Open a stream, send every call that has no answer, and settle answers until it ends."""
@@ -130,7 +164,13 @@ class GrpcBridge:
             while self._unsent:
                 await call.write(self._unsent.popleft())
             self._wake.clear()
-            await self._wake.wait()
+            try:
+                async with asyncio.timeout(_IDLE_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                if not self._pending:
+                    await call.done_writing()
+                    return
 
     def _settle(self, response: GenerateResponse) -> None:
         pending = self._pending.pop(response.request_id, None)
