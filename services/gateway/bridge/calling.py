@@ -1,7 +1,8 @@
 """One model call from its caller to its answer: may it, where does it go, what came back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 
 import orjson
@@ -17,9 +18,11 @@ from gateway.bridge.call import (
     ModelCall,
     Progress,
     Purpose,
+    Tokens,
     invalid_request,
 )
 from gateway.bridge.catalogue import Catalogue, Route
+from gateway.bridge.metering import UsageMeter
 from gateway.bridge.request_body import read_body
 from gateway.bridge.run_tokens import RunTokens
 from gateway.domain.run_token import RunGrant
@@ -35,6 +38,7 @@ class _Asked:
     question: Question
     adapter: Adapter
     body: Mapping[str, object]
+    note: Callable[[Tokens], None]
 
 
 class ModelCalls:
@@ -46,12 +50,14 @@ class ModelCalls:
         tokens: RunTokens,
         catalogue: Catalogue,
         budget: CallBudget,
+        meter: UsageMeter,
         asker: Asker,
         clock: Clock,
     ) -> None:
         self._tokens = tokens
         self._catalogue = catalogue
         self._budget = budget
+        self._meter = meter
         self._asker = asker
         self._clock = clock
 
@@ -98,7 +104,12 @@ class ModelCalls:
             repeats_left=call.max_retries,
         )
         await self._budget.take(grant)
-        asked = _Asked(question=question, adapter=adapter, body=body)
+        asked = _Asked(
+            question=question,
+            adapter=adapter,
+            body=body,
+            note=partial(self._note, call, grant, progress.model),
+        )
         answer = await self._first_text(asked, progress, repeats=call.max_empty_retries)
         if answer.status is AnswerStatus.FAILED and not call.include_body:
             failure = CallFailed("model_error", answer.error_message)
@@ -126,16 +137,23 @@ class ModelCalls:
         upstream = await self._asker.ask(question, progress)
         now_s = int(self._clock.utc_now().timestamp())
         try:
-            return asked.adapter.read(upstream, asked.body, now_s)
+            answer = asked.adapter.read(upstream, asked.body, now_s)
         except CallFailed as failure:
             raise unusable(failure, upstream, question.provider) from failure
+        asked.note(answer.tokens)
+        return answer
+
+    def _note(self, call: ModelCall, grant: RunGrant, model: str, tokens: Tokens) -> None:
+        # The tokens of candidates are kept with their samples.
+        if call.purpose is Purpose.GRADER:
+            self._meter.note(grant, model, tokens)
 
     def _log(self, call: ModelCall, progress: Progress, outcome: str, http_status: int) -> None:
         started, ended = progress.started_at, progress.ended_at
         log.info(
             "model_called",
             run_id=progress.run_id,
-            team_id=progress.team_id,  # one stream carries the runs of many teams
+            team_id=progress.team_id,  # the caller of a stream is not the team
             sample_id=call.sample_id,
             purpose=call.purpose,
             model=progress.model,
