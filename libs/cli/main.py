@@ -13,6 +13,7 @@ from rich.text import Text
 from cli.commands import changes, demo, files, grader, keys, models, runs, samples, stack, suites
 from cli.errors import CliError
 from cli.session import Session, session_of
+from cli.views.plain import plain
 
 app = typer.Typer(
     name="proctor",
@@ -76,7 +77,7 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
         words = None if arguments is None else list(arguments)
         app(args=words, prog_name="proctor", obj=current)
     except CliError as error:
-        current.err.print(Text.assemble(("Error: ", "bold red"), error.message))
+        current.err.print(Text.assemble(("Error: ", "bold red"), plain(error.message)))
         for line in error.details:
-            current.err.print(Text(f"  {line}"))
+            current.err.print(Text(f"  {plain(line)}"))
         sys.exit(error.exit_code)

@@ -12,6 +12,9 @@ import pytest
 from e2e.stack import PROCTOR, Stack, proctor, run_proctor
 from e2e.work import sums, task
 
+# Each trial is two processes and a trial of the jail: seconds, on a machine that does other work.
+pytestmark = pytest.mark.timeout(180)
+
 EXACT = """
 def grade(sample, item):
     print("seen", sample["extracted_output"])

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from cli.errors import NothingGraded
 from cli.session import Session, session_of
@@ -18,7 +17,7 @@ from cli.trials.program import Choices, TrialProgram, trial_program
 from cli.trials.results import Trial
 from cli.trials.samples import GivenSample, many_samples, numbered, single_sample
 from cli.trials.trying import tried
-from cli.views.trials import sample_view, trial_view
+from cli.views.trials import print_parts, sample_view, trial_view
 from localstack.errors import LocalStackError
 from servicekit.logs import configure_logs
 
@@ -258,5 +257,4 @@ def _show(session: Session, trial: Trial, *, verbose: bool, many: bool) -> None:
         if many
         else sample_view(trial.samples[0], trial.execution, verbose=verbose)
     )
-    for part in parts:
-        session.out.print(part, soft_wrap=isinstance(part, Text))
+    print_parts(parts, session.out)

@@ -9,6 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from cli.views.plain import plain
+
 # A text in a table is for a glance.
 _GLANCE_CHARS_MAX = 60
 # Below this a column of folded words is not read any more.
@@ -60,7 +62,7 @@ class Listing:
 
     def _shown(self, row: Sequence[str]) -> list[str]:
         return [
-            _shortened(cell) if name in self.glance else cell
+            plain(_shortened(cell) if name in self.glance else cell)
             for name, cell in zip(self.names, row, strict=True)
         ]
 

@@ -2,28 +2,33 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from cli.trials.models import AskedCall
 from cli.trials.results import Trial, TriedExecution, TriedSample, Used
+from cli.views.listing import Listing
+from cli.views.plain import plain
 
 _LABEL = "bold"
 _NOTHING = "-"
-_CELL_CHARS_MAX = 60
 _MIB = 1024 * 1024
 _INDENT = "  "
 _PRINTED = ("stdout", "stderr")
 
-Part = Text | Table
-"""What is printed at once; text is never wrapped."""
+Part = Text | Listing
+"""What is printed at once."""
 
-# A program prints what it likes: what would move the cursor or colour the terminal is shown.
-_CONTROLS = {
-    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"
-}
+
+def print_parts(parts: Iterable[Part], console: Console) -> None:
+    """Print a view; text is never wrapped."""
+    for part in parts:
+        if isinstance(part, Listing):
+            part.print_to(console)
+        else:
+            console.print(part, soft_wrap=True)
 
 
 def sample_view(
@@ -45,7 +50,7 @@ def trial_view(trial: Trial, *, verbose: bool) -> list[Part]:
     parts: list[Part] = [_table(trial.samples)]
     failed = [sample for sample in trial.samples if sample.problem]
     for sample in trial.samples if verbose else failed[:1]:
-        parts += [Text(), Text(_plain(sample.id), style=_LABEL), _outcome(sample), *_result(sample)]
+        parts += [Text(), Text(plain(sample.id), style=_LABEL), _outcome(sample), *_result(sample)]
         if sample.used:
             parts += _execution(sample.used, sample.calls, verbose=verbose)
     parts += [Text(), *_summary(trial)]
@@ -63,7 +68,7 @@ def _outcome(sample: TriedSample) -> Text:
     where = " in the extraction" if problem.stage == "extract" else ""
     return Text.assemble(
         (f"{sample.outcome}{where}", "bold red"),
-        f"  [{problem.code}] {_plain(problem.message)}",
+        f"  [{problem.code}] {plain(problem.message)}",
     )
 
 
@@ -112,22 +117,33 @@ def _execution(used: Used | None, calls: Sequence[AskedCall], *, verbose: bool) 
         yield _field("model calls", str(len(calls)))
 
 
-def _table(samples: Sequence[TriedSample]) -> Table:
-    table = Table()
-    for name in ("sample", "outcome", "scores", "extracted", "error", "time", "memory"):
-        table.add_column(name, overflow="fold")
-    for sample in samples:
-        scores = ", ".join(f"{name}={_number(value)}" for name, value in sample.scores.items())
-        table.add_row(
-            Text(_plain(sample.id)),
-            Text(sample.outcome, style="red" if sample.problem else "green"),
-            Text(_short(scores)),
-            Text(_short(sample.extracted_output)),
-            Text(_short(sample.problem.message if sample.problem else "")),
-            _time(sample.used.run_time_s if sample.used else None),
-            _memory(sample.used),
+def _table(samples: Sequence[TriedSample]) -> Listing:
+    used = ("time", "memory") if any(sample.used for sample in samples) else ()
+    names = ("sample", "outcome", "result", "extracted", *used)
+    rows = [
+        (
+            sample.id,
+            sample.outcome,
+            _one_line(sample),
+            sample.extracted_output or "",
+            *(_use_cells(sample.used) if used else ()),
         )
-    return table
+        for sample in samples
+    ]
+    glance = ("result", "extracted")
+    return Listing(
+        names=names, rows=rows, whole=("sample",), numbers=("time", "memory"), glance=glance
+    )
+
+
+def _use_cells(used: Used | None) -> tuple[str, str]:
+    return _time(used.run_time_s if used else None), _memory(used)
+
+
+def _one_line(sample: TriedSample) -> str:
+    if sample.problem:
+        return sample.problem.message
+    return ", ".join(f"{name}={_number(value)}" for name, value in sample.scores.items())
 
 
 def _summary(trial: Trial) -> Iterator[Text]:
@@ -143,23 +159,14 @@ def _summary(trial: Trial) -> Iterator[Text]:
 
 
 def _field(name: str, value: str | None) -> Text:
-    shown = _NOTHING if value is None else _plain(value)
-    return Text.assemble((f"{_plain(name):<11} ", _LABEL), shown)
+    shown = _NOTHING if value is None else plain(value)
+    return Text.assemble((f"{plain(name):<11} ", _LABEL), shown)
 
 
 def _block(name: str, text: str) -> Iterator[Text]:
     yield Text(name, style=_LABEL)
-    for line in _plain(text.rstrip("\n")).split("\n"):
+    for line in plain(text.rstrip("\n")).split("\n"):
         yield Text(f"{_INDENT}{line}")
-
-
-def _plain(text: str) -> str:
-    return text.translate(_CONTROLS)
-
-
-def _short(text: str | None) -> str:
-    line = _plain(" ".join((text or "").split()))
-    return line if len(line) <= _CELL_CHARS_MAX else f"{line[: _CELL_CHARS_MAX - 1]}…"
 
 
 def _number(value: float) -> str:

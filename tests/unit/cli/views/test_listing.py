@@ -61,3 +61,14 @@ def test_an_empty_listing_is_its_names() -> None:
 
     assert printed(empty, width=10, terminal=False) == "id\tname\n"
     assert "id" in printed(empty, width=10, terminal=True)
+
+
+def test_a_cell_gives_the_terminal_no_commands() -> None:
+    evil = "\x1b]0;gone\x07"
+    listing = Listing(names=("id", "output"), rows=[(evil, evil)], glance=("output",))
+
+    for width in (160, 10):
+        text = printed(listing, width=width, terminal=True)
+
+        assert not set(text) & set("\x1b\x07")
+        assert "\\x07" in text

@@ -3,11 +3,10 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
-from rich.text import Text
 
 from cli.trials.models import AskedCall
 from cli.trials.results import Problem, Trial, TriedExecution, TriedSample, Used
-from cli.views.trials import Part, sample_view, trial_view
+from cli.views.trials import Part, print_parts, sample_view, trial_view
 
 USED = Used(
     run_time_s=0.0125,
@@ -47,9 +46,10 @@ EXECUTION = TriedExecution(metrics={"macro_f1": 0.5}, used=USED, calls=[])
 
 
 def printed(parts: list[Part]) -> str:
-    console = Console(file=io.StringIO(), width=100, highlight=False)
-    for part in parts:
-        console.print(part, soft_wrap=isinstance(part, Text))
+    console = Console(
+        file=io.StringIO(), width=120, highlight=False, force_terminal=True, color_system=None
+    )
+    print_parts(parts, console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
