@@ -73,6 +73,13 @@ class RunMetrics(Resource):
     by_task: dict[str, dict[str, MetricBlock]] = {}
 
 
+class GraderUsage(Resource):
+    """What graders asked models."""
+
+    model_calls: int = 0
+    tokens: TokenCounts = TokenCounts()
+
+
 class Failure(Resource):
     """Why a run or a sample failed."""
 
@@ -91,6 +98,7 @@ class Run(Resource):
     request_counts: RequestCounts = RequestCounts()
     metrics: RunMetrics | None = None
     error: Failure | None = None
+    grader_usage: GraderUsage | None = None
 
     @property
     def has_ended(self) -> bool:

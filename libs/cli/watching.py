@@ -9,7 +9,7 @@ from cli.errors import CliError
 from cli.resources import Run
 from cli.session import Session
 from cli.views.progress import shown
-from cli.views.results import failures_line, results_table
+from cli.views.results import failures_line, grader_line, results_table
 
 
 async def follow(api: Api, run_id: str, *, poll_s: float) -> AsyncIterator[Run]:
@@ -62,6 +62,8 @@ async def show_to_the_end(session: Session, api: Api, run_id: str) -> Run:
 def show_results(session: Session, run: Run) -> None:
     """Print the results of a completed run, and beside them how many of its samples failed."""
     results_table(run).print_to(session.out)
+    if line := grader_line(run):
+        session.err.print(line, markup=False, soft_wrap=True)
     warn_of_failures(session, run)
 
 

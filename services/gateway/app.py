@@ -20,6 +20,7 @@ from gateway.inbound.runs import RunRoutes
 from gateway.inbound.samples import SampleRoutes
 from gateway.inbound.suites import SuiteRoutes
 from gateway.outbound.api_key_table import PostgresApiKeys
+from gateway.outbound.usage_table import UsageTable
 from gateway.settings import KeySettings, Settings, provider_environment
 from gateway.usecases.admit_run import AdmitRun
 from gateway.usecases.authenticate import Authenticate
@@ -57,6 +58,7 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
                 models_file=settings.models_file,
                 environ=provider_environment(),
                 database=database,
+                usage=UsageTable(database),
                 run_token_secret=settings.run_token_secret.get_secret_value().encode(),
                 limits=BridgeLimits(),
             )
@@ -107,7 +109,7 @@ def _collections(
     return (
         FileRoutes(files, access, upload_bytes_max=settings.max_upload_bytes).router(),
         SuiteRoutes(suites, access).router(),
-        RunRoutes(runs, access, admit_run).router(),
+        RunRoutes(runs, access, admit_run, UsageTable(database)).router(),
         RunChangeRoutes(runs, access, admit_run).router(),
         SampleRoutes(runs, access).router(),
         health.router(),

@@ -1,10 +1,18 @@
 """What the use cases need of the outside."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from gateway.domain.api_keys import ApiKey
+from gateway.domain.usage import ModelUsage
+
+
+class GraderUsage(Protocol):
+    """What graders asked models."""
+
+    async def of_runs(self, run_ids: Sequence[str]) -> Mapping[str, Mapping[str, ModelUsage]]:
+        """What graders asked, by run and model; runs whose graders asked none are missing."""
 
 
 class ApiKeys(Protocol):

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +30,12 @@ from gateway.bridge.asking import Asker
 from gateway.bridge.budget import CallBudget
 from gateway.bridge.calling import ModelCalls
 from gateway.bridge.catalogue import load_catalogue
+from gateway.bridge.metering import UsageMeter
 from gateway.bridge.rpc import SERVICE_NAME, ModelBridgeRpc
 from gateway.bridge.run_tokens import RunTokens
 from gateway.bridge.upstream import Upstream
 from gateway.domain.run_token import RunGrant, mint_run_token
+from gateway.domain.usage import UsageSum
 from proctor.models.v1 import model_bridge_service_pb2 as pb
 from proctor.models.v1.model_bridge_service_pb2_grpc import (
     ModelBridgeServiceStub,
@@ -69,6 +71,13 @@ api = "embeddings"
 """
 
 
+class NoUsage:
+    """Only candidates call here, whose usage is not metered."""
+
+    async def write(self, sums: Sequence[UsageSum]) -> None:
+        raise AssertionError
+
+
 class NoLedger:
     """Never asked: the run of the benchmark has no limit."""
 
@@ -89,6 +98,7 @@ async def serve(models_file: Path) -> None:
             tokens=tokens,
             catalogue=load_catalogue(models_file, {"BENCH_KEY": "sk-benchmark-0123456789"}),
             budget=CallBudget(NoLedger(), chunk=256),
+            meter=UsageMeter(NoUsage()),
             asker=Asker(upstream, clock),
             clock=clock,
         )

@@ -31,6 +31,19 @@ def failures_line(run: Run) -> str:
     return f"{samples} failed; see: proctor samples {run.id} --status failed"
 
 
+def grader_line(run: Run) -> str:
+    """Say what graders asked models; empty when they asked none."""
+    usage = run.grader_usage
+    if usage is None or not usage.model_calls:
+        return ""
+    tokens = usage.tokens
+    asked = "1 call" if usage.model_calls == 1 else f"{usage.model_calls} calls"
+    reported = (
+        _NOTHING if count is None else str(count) for count in (tokens.input, tokens.output)
+    )
+    return "graders made {} of models: tokens in {}, tokens out {}".format(asked, *reported)
+
+
 def _rows(run: Run) -> Iterator[tuple[str, str, MetricBlock]]:
     if run.metrics is None:
         return
@@ -56,10 +69,14 @@ def _cells(block: MetricBlock, metric_ids: list[str]) -> list[str]:
         *(_number(value) for value in values),
         f"{counts.completed}/{counts.total}",
         str(counts.failed),
-        _NOTHING if tokens.input is None else f"{tokens.input}",
-        _NOTHING if tokens.output is None else f"{tokens.output}",
+        _count(tokens.input),
+        _count(tokens.output),
     ]
 
 
 def _number(value: float | None) -> str:
     return _NOTHING if value is None else f"{value:.3f}"
+
+
+def _count(value: int | None) -> str:
+    return _NOTHING if value is None else str(value)

@@ -10,6 +10,7 @@ from gateway.bridge.budget import CallBudget
 from gateway.bridge.budget_table import BudgetTable
 from gateway.bridge.calling import ModelCalls
 from gateway.bridge.catalogue import load_catalogue
+from gateway.bridge.metering import UsageLedger, metering
 from gateway.bridge.rpc import ModelBridgeRpc
 from gateway.bridge.run_tokens import RunTokens
 from gateway.bridge.upstream import Upstream
@@ -41,6 +42,7 @@ async def build_bridge(
     models_file: Path,
     environ: Mapping[str, str],
     database: Database,
+    usage: UsageLedger,
     run_token_secret: bytes,
     limits: BridgeLimits,
 ) -> AsyncIterator[ModelBridgeRpc]:
@@ -50,6 +52,7 @@ async def build_bridge(
         models_file: The operator's models.toml.
         environ: Where the provider keys are that it names by variable.
         database: The gateway's own schema, migrated.
+        usage: Where the usage of graders is written.
         run_token_secret: Signs run tokens, 32 bytes or more.
         limits: The operator's bounds.
 
@@ -74,6 +77,7 @@ async def build_bridge(
             tokens=tokens,
             catalogue=catalogue,
             budget=budget,
+            meter=await stack.enter_async_context(metering(usage)),
             asker=Asker(upstream, clock),
             clock=clock,
         )

@@ -22,6 +22,7 @@ from gateway.inbound.rest.operations import Operation, router_of
 from gateway.inbound.rest.paging import LIMIT_DEFAULT, After, Limit, OwnedOnly, page_request
 from gateway.inbound.run_body import CreateRunBody
 from gateway.inbound.suites import ORDINAL_MAX
+from gateway.ports import GraderUsage
 from gateway.usecases.admit_run import AdmitRun
 from proctor.runs.v1 import run_pb2
 from proctor.runs.v1 import run_service_pb2 as pb
@@ -52,10 +53,17 @@ class VersionWithoutSuite(ServiceError):
 class RunRoutes:
     """Operations on runs, answered by the run service."""
 
-    def __init__(self, runs: "RunServiceAsyncStub", access: Access, admit_run: AdmitRun) -> None:
+    def __init__(
+        self,
+        runs: "RunServiceAsyncStub",
+        access: Access,
+        admit_run: AdmitRun,
+        grader_usage: GraderUsage,
+    ) -> None:
         self._runs = runs
         self._access = access
         self._admit_run = admit_run
+        self._grader_usage = grader_usage
 
     def router(self) -> APIRouter:
         """The routes with their documentation."""
@@ -119,7 +127,7 @@ class RunRoutes:
         )
         question = _create_request(body, admitted.run_id, admitted.run_token)
         answer = await ask_while_connected(request, caller, self._runs.CreateRun, question)
-        return run_object(answer.run)
+        return run_object(answer.run, {})
 
     async def list_runs(
         self,
@@ -145,7 +153,8 @@ class RunRoutes:
             state=run_state(status) if status else run_pb2.RUN_STATE_UNSPECIFIED,
         )
         answer = await ask(caller, self._runs.ListRuns, question)
-        runs = [run_object(run) for run in answer.runs]
+        usage = await self._grader_usage.of_runs([run.run_id for run in answer.runs])
+        runs = [run_object(run, usage.get(run.run_id, {})) for run in answer.runs]
         return RunList.of(runs, has_more=answer.page.has_more)
 
     async def get(self, caller: CurrentCaller, run_id: str) -> RunObject:
@@ -154,7 +163,8 @@ class RunRoutes:
         This is the operation to poll.
         """
         answer = await ask(caller, self._runs.GetRun, pb.GetRunRequest(run_id=run_id))
-        return run_object(answer.run)
+        usage = await self._grader_usage.of_runs([run_id])
+        return run_object(answer.run, usage.get(run_id, {}))
 
     async def get_artifacts(self, caller: CurrentCaller, run_id: str) -> ArtifactsObject:
         """Get the files that a finished run left.

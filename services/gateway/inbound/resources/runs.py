@@ -1,10 +1,13 @@
 """Run and artifacts objects."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import reduce
 from typing import Any, Literal
 
 from pydantic import Field
 
+from gateway.domain.usage import ModelUsage, TokenSums
 from gateway.inbound.resources.resource import (
     Identified,
     Page,
@@ -65,6 +68,19 @@ class Tokens(Resource):
     reasoning: int | None
 
 
+class ModelUsageObject(Resource):
+    """Answered calls of a model, with what its provider reported."""
+
+    model_calls: int
+    tokens: Tokens
+
+
+class GraderUsageObject(ModelUsageObject):
+    """What a run's graders asked judge and embedding models, repeated executions included."""
+
+    by_model: dict[str, ModelUsageObject]
+
+
 class RunObject(Identified):
     """One execution of a suite version against models."""
 
@@ -89,7 +105,11 @@ class RunObject(Identified):
     agent_version: str | None
     agent_effort: str | None
     cost_usd: float | None
-    tokens: Tokens
+    tokens: Tokens = Field(description="Of the evaluated models; sums over the samples.")
+    grader_usage: GraderUsageObject | None = Field(
+        description="What graders asked models, apart from `tokens`; grows while the run works. "
+        "Null in the answers of cancel, rerun and retry."
+    )
     generation_concurrency: int = Field(description="Model calls in flight at most.")
     grader_concurrency: int = Field(description="Grader executions at once at most.")
     max_samples_per_task: int | None = Field(description="Cap on rows per task; null for none.")
@@ -121,8 +141,13 @@ class ArtifactsObject(Resource):
     artifact_file_ids: list[str]
 
 
-def run_object(run: run_pb2.Run) -> RunObject:
-    """The REST object of a run."""
+def run_object(run: run_pb2.Run, grader_usage: Mapping[str, ModelUsage] | None = None) -> RunObject:
+    """The REST object of a run.
+
+    Args:
+        run: As the run service has it.
+        grader_usage: What its graders asked, by model; None leaves it out.
+    """
     status = RunStatus(run_pb2.RunState.Name(run.state).removeprefix(_STATE_PREFIX).lower())
     ended_at = seconds_if_set(run, "end_time")
     capped = run.HasField("max_samples_per_task")
@@ -153,6 +178,7 @@ def run_object(run: run_pb2.Run) -> RunObject:
         agent_effort=None,
         cost_usd=None,
         tokens=_tokens(run.tokens),
+        grader_usage=None if grader_usage is None else _grader_usage(grader_usage),
         generation_concurrency=run.generation_concurrency,
         grader_concurrency=run.grader_concurrency,
         max_samples_per_task=run.max_samples_per_task if capped else None,
@@ -197,6 +223,27 @@ def count_if_reported(usage: usage_pb2.TokenUsage, field: TokenField) -> int | N
     """A token figure, or nothing when nobody reported it."""
     count: int | None = getattr(usage, field) if usage.HasField(field) else None
     return count
+
+
+def _grader_usage(by_model: Mapping[str, ModelUsage]) -> GraderUsageObject:
+    total = reduce(ModelUsage.plus, by_model.values(), ModelUsage())
+    return GraderUsageObject(
+        model_calls=total.calls,
+        tokens=_token_sums(total.tokens),
+        by_model={
+            model: ModelUsageObject(model_calls=usage.calls, tokens=_token_sums(usage.tokens))
+            for model, usage in by_model.items()
+        },
+    )
+
+
+def _token_sums(sums: TokenSums) -> Tokens:
+    return Tokens(
+        input=sums.input_tokens,
+        output=sums.output_tokens,
+        cached=sums.cached_tokens,
+        reasoning=sums.reasoning_tokens,
+    )
 
 
 def _tokens(usage: usage_pb2.TokenUsage) -> Tokens:

@@ -12,10 +12,12 @@ from gateway.bridge.budget import CallBudget
 from gateway.bridge.call import Answer, CallFailed, Endpoint, ModelCall, Progress, Purpose
 from gateway.bridge.calling import ModelCalls
 from gateway.bridge.catalogue import load_catalogue
+from gateway.bridge.metering import UsageMeter
 from gateway.bridge.run_tokens import RunTokens
 from gateway.bridge.upstream import Upstream
 from gateway.domain.run_token import RunGrant, mint_run_token
 from servicekit.clock import SystemClock, utc_now
+from unit.gateway.backend.usage import MemoryUsage
 
 SECRET = b"s" * 32
 CANARY = "sk-canary-4f8a0b67c1d2"
@@ -69,6 +71,8 @@ class BridgeParts:
     """Makes calls, and notes the pauses that the bridge would have made."""
 
     calls: ModelCalls
+    meter: UsageMeter
+    usage: MemoryUsage
     pauses: list[float] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
 
@@ -104,6 +108,8 @@ async def opened(
     path.write_text(MODELS.format(url=base_url, max_in_flight=max_in_flight), encoding="utf-8")
     clock = SystemClock()
     pauses: list[float] = []
+    usage = MemoryUsage()
+    meter = UsageMeter(usage)
 
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
@@ -113,7 +119,8 @@ async def opened(
             tokens=RunTokens(SECRET, clock),
             catalogue=load_catalogue(path, {"PROVIDER_KEY": CANARY}),
             budget=CallBudget(NoLedger(), chunk=1),
+            meter=meter,
             asker=Asker(upstream, clock, pause=pause, chance=lambda: 1.0),
             clock=clock,
         )
-        yield BridgeParts(calls, pauses)
+        yield BridgeParts(calls, meter, usage, pauses)

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from gateway.bridge.call import AnswerStatus, Endpoint, Purpose, Tokens
+from gateway.domain.usage import ModelUsage, TokenSums
 from integration.gateway.bridge.bridge_parts import CANARY, BridgeParts, opened, token
 from integration.gateway.bridge.hostile_upstream import (
     HostileUpstream,
@@ -35,6 +36,19 @@ EMBEDDINGS = {
 async def bridge(upstream: HostileUpstream, tmp_path: Path) -> AsyncIterator[BridgeParts]:
     async with opened(upstream.base_url, tmp_path) as parts:
         yield parts
+
+
+async def test_only_what_graders_ask_is_metered(bridge: BridgeParts) -> None:
+    await bridge.ask()
+    await bridge.ask(purpose=Purpose.GRADER)
+    await bridge.ask(purpose=Purpose.GRADER)
+    await bridge.meter.close()
+
+    assert await bridge.usage.of_runs(["run_1"]) == {
+        "run_1": {
+            "small": ModelUsage(calls=2, tokens=TokenSums(input_tokens=6, output_tokens=10)),
+        }
+    }
 
 
 async def test_a_candidate_is_asked_at_responses(

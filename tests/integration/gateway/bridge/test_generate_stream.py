@@ -25,6 +25,7 @@ from servicekit.caller import Caller, calling_as
 from servicekit.client import open_channel
 from servicekit.errors import RemoteError
 from servicekit.server import RpcServer
+from unit.gateway.backend.usage import MemoryUsage
 
 if TYPE_CHECKING:
     from proctor.models.v1.model_bridge_service_pb2_grpc import ModelBridgeServiceAsyncStub
@@ -79,6 +80,7 @@ async def served(models_file: Path, dsn: str, limits: BridgeLimits) -> AsyncIter
             models_file=models_file,
             environ={"PROVIDER_KEY": CANARY},
             database=database,
+            usage=MemoryUsage(),
             run_token_secret=SECRET,
             limits=limits,
         ) as bridge,

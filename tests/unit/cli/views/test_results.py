@@ -2,8 +2,8 @@ import io
 
 from rich.console import Console
 
-from cli.resources import JsonObject, Run
-from cli.views.results import failures_line, results_table
+from cli.resources import GraderUsage, JsonObject, Run, TokenCounts
+from cli.views.results import failures_line, grader_line, results_table
 
 
 def run_of(metrics: JsonObject | None, *, failed: int = 0) -> Run:
@@ -60,3 +60,13 @@ def test_a_run_without_metrics_is_an_empty_table() -> None:
 def test_failures_are_counted_and_none_are_not_mentioned() -> None:
     assert "2 samples failed" in failures_line(run_of(None, failed=2))
     assert failures_line(run_of(None)) == ""
+
+
+def test_calls_of_graders_are_told_and_none_are_not_mentioned() -> None:
+    tokens = TokenCounts(input=12)
+    asked = run_of(None).model_copy(
+        update={"grader_usage": GraderUsage(model_calls=2, tokens=tokens)}
+    )
+
+    assert grader_line(asked) == "graders made 2 calls of models: tokens in 12, tokens out -"
+    assert grader_line(run_of(None)) == ""

@@ -38,6 +38,7 @@ from unit.gateway.backend.clock import StillClock
 from unit.gateway.backend.files import FakeFiles
 from unit.gateway.backend.runs import FakeRuns
 from unit.gateway.backend.suites import FakeSuites
+from unit.gateway.backend.usage import MemoryUsage
 
 BASE = "/api/v1/llm"
 SECRET = b"between the services, in tests only!"
@@ -68,6 +69,7 @@ class House:
     runs: FakeRuns
     keys: MemoryApiKeys
     clock: StillClock
+    usage: MemoryUsage
     checks: dict[str, bool] = field(default_factory=dict)
 
     async def key(self, *scopes: Scope, team: str = "team_a") -> str:
@@ -101,7 +103,7 @@ class House:
 async def open_house() -> AsyncIterator[House]:
     """A gateway whose services are fakes behind a real gRPC server."""
     files, suites, keys, clock = FakeFiles(), FakeSuites(), MemoryApiKeys(), StillClock()
-    runs = FakeRuns(suites)
+    runs, usage = FakeRuns(suites), MemoryUsage()
     checks = {"postgres": True, "orchestrator": True}
     server = RpcServer(
         address="127.0.0.1:0",
@@ -136,7 +138,7 @@ async def open_house() -> AsyncIterator[House]:
                     FileServiceStub(channel), access, upload_bytes_max=UPLOAD_BYTES_MAX
                 ).router(),
                 SuiteRoutes(SuiteServiceStub(channel), access).router(),
-                RunRoutes(RunServiceStub(channel), access, admit).router(),
+                RunRoutes(RunServiceStub(channel), access, admit, usage).router(),
                 RunChangeRoutes(RunServiceStub(channel), access, admit).router(),
                 SampleRoutes(RunServiceStub(channel), access).router(),
                 HealthRoutes(
@@ -145,7 +147,7 @@ async def open_house() -> AsyncIterator[House]:
             ),
             version="0.0.0",
         )
-        yield House(app, files, suites, runs, keys, clock, checks)
+        yield House(app, files, suites, runs, keys, clock, usage, checks)
 
 
 @asynccontextmanager

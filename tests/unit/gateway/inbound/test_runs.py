@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from gateway.domain.run_token import read_run_token
+from gateway.domain.usage import ModelUsage, TokenSums, UsageSum
 from proctor.common.v1.usage_pb2 import TokenUsage
 from proctor.runs.v1 import run_pb2
 from proctor.runs.v1.run_service_pb2 import GetArtifactsResponse
@@ -64,6 +65,11 @@ async def test_a_started_run_has_every_field_of_the_contract(start: Start, suite
         "agent_effort": None,
         "cost_usd": None,
         "tokens": {"input": None, "output": None, "cached": None, "reasoning": None},
+        "grader_usage": {
+            "model_calls": 0,
+            "tokens": {"input": None, "output": None, "cached": None, "reasoning": None},
+            "by_model": {},
+        },
         "generation_concurrency": 4,
         "grader_concurrency": 2,
         "max_samples_per_task": None,
@@ -366,3 +372,23 @@ async def test_a_finished_run_names_its_artifacts(
 
     assert artifacts["artifact_file_ids"] == ["file_r", "file_s"]
     assert (artifacts["result_file_id"], artifacts["samples_file_id"]) == ("file_r", "file_s")
+
+
+async def test_a_run_tells_what_its_graders_asked_apart_from_its_candidates(
+    house: House, client: httpx.AsyncClient, start: Start
+) -> None:
+    run = await start()
+    tokens = TokenSums(input_tokens=30, output_tokens=4)
+    for number in (1, 2):
+        usage = ModelUsage(calls=1, tokens=tokens)
+        await house.usage.write(
+            [UsageSum(id=f"usage_{number}", run_id=run["id"], model="judge", usage=usage)]
+        )
+    got = (await client.get(f"/evals/runs/{run['id']}")).json()
+    (listed,) = (await client.get("/evals/runs")).json()["data"]
+
+    sums = {"input": 60, "output": 8, "cached": None, "reasoning": None}
+    block = {"model_calls": 2, "tokens": sums}
+    assert got["grader_usage"] == {**block, "by_model": {"judge": block}}
+    assert listed["grader_usage"] == got["grader_usage"]
+    assert got["tokens"]["input"] is None

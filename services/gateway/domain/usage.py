@@ -1,0 +1,48 @@
+"""What graders of a run asked models, in calls and tokens."""
+
+from dataclasses import dataclass, field, fields
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenSums:
+    """Sums of reported tokens; None where no call reported the figure, which is not zero."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+    def plus(self, other: "TokenSums") -> "TokenSums":
+        """Return both together."""
+        added = {
+            name.name: _added(getattr(self, name.name), getattr(other, name.name))
+            for name in fields(self)
+        }
+        return TokenSums(**added)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUsage:
+    """Answered calls of one model and what they cost."""
+
+    calls: int = 0
+    tokens: TokenSums = field(default_factory=TokenSums)
+
+    def plus(self, other: Self) -> "ModelUsage":
+        """Return both together."""
+        return ModelUsage(calls=self.calls + other.calls, tokens=self.tokens.plus(other.tokens))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageSum:
+    """What a process counted for one run and model; `id` names the row that it replaces."""
+
+    id: str
+    run_id: str
+    model: str
+    usage: ModelUsage
+
+
+def _added(one: int | None, other: int | None) -> int | None:
+    return one if other is None else other + (one or 0)
