@@ -1,4 +1,4 @@
-"""`proctor run`, `watch`, `results`, `artifacts`, `runs` and `cancel`."""
+"""`proctor run`, `watch`, `results`, `artifacts` and `runs`."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from pydantic import JsonValue
 
-from cli.api import Api
+from cli.api import Api, Params
 from cli.commands.suites import find_suite
 from cli.downloads import artifact_files, fetch_artifacts
 from cli.errors import CliError
@@ -92,12 +92,14 @@ def runs(
     context: typer.Context,
     *,
     suite: Annotated[str | None, typer.Option(help="Only runs of this suite id.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="Needs --suite.")] = None,
     status: Annotated[str | None, typer.Option(help="Only runs in this status.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the team's runs, newest first."""
     session = session_of(context)
-    session.run(_runs(session, {"suite_id": suite, "status": status}, as_json=as_json))
+    filters: Params = {"suite_id": suite, "suite_version": version, "status": status}
+    session.run(_runs(session, filters, as_json=as_json))
 
 
 @app.command()
@@ -158,7 +160,7 @@ async def _watch_json(session: Session, api: Api, run_id: str) -> None:
     require_samples(run)
 
 
-async def _runs(session: Session, filters: dict[str, str | None], *, as_json: bool) -> None:
+async def _runs(session: Session, filters: Params, *, as_json: bool) -> None:
     async with session.api() as api:
         entries = [entry async for entry in api.entries("/evals/runs", {"limit": 100, **filters})]
     if not as_json:

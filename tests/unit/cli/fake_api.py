@@ -167,7 +167,13 @@ class FakeProctor:
         return JSONResponse(self._run(run_id))
 
     async def _list_runs(self, request: Request) -> Response:
-        return _page(request, [self._run(run_id) for run_id in self.runs])
+        wanted = {name: request.query_params.get(name) for name in ("suite_id", "suite_version")}
+        found = [
+            run
+            for run in map(self._run, self.runs)
+            if all(value in (None, str(run[name])) for name, value in wanted.items())
+        ]
+        return _page(request, found)
 
     async def _get_run(self, request: Request) -> Response:
         run_id = request.path_params["id"]

@@ -145,3 +145,11 @@ def test_generation_that_is_not_json_is_a_sentence(terminal: Terminal, suite: st
     assert terminal.run("run", suite, "-m", "a", "--generation", "{") == 1
 
     assert "--generation is not JSON" in terminal.err
+
+
+def test_runs_are_listed_by_suite_and_version(terminal: Terminal, suite: str) -> None:
+    terminal.run("run", suite, "-m", "small", "--no-watch")
+
+    for words, found in (("1", ["eval_run_0"]), ("2", [])):
+        assert terminal.run("runs", "--suite", "eval_suite_0", "--version", words, "--json") == 0
+        assert [json.loads(line)["id"] for line in terminal.out.splitlines()] == found
