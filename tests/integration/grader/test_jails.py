@@ -16,6 +16,7 @@ from integration.grader.conftest import (
 from proctor.sandbox.v1 import sandbox_service_pb2 as pb
 from servicekit.caller import Caller, calling_as
 
+SLEEPS = "import time\ndef grade(s, i):\n    time.sleep(60)\n"
 OTHER_TEAM = Caller(org_id="org", team_id="other")
 
 
@@ -108,7 +109,8 @@ async def test_a_team_whose_graders_sleep_in_many_jails_keeps_no_other_waiting(
         asyncio.timeout(10),
         asyncio.TaskGroup() as tasks,
     ):
-        third = tasks.create_task(grader.grade(grade_task(), [sample(0)]))
+        third = tasks.create_task(grader.grade(grade_task(f"# third\n{SLEEPS}"), [sample(0)]))
+        await asyncio.sleep(0)
         with calling_as(OTHER_TEAM):
             graded = await grader.grade(grade_task(), [sample(0)])
         assert not third.done()
@@ -121,7 +123,7 @@ async def test_two_teams_take_turns_at_the_only_jail_while_both_have_work() -> N
     napping = "import time\ndef grade(s, i):\n    time.sleep(0.2)\n    return 1\n"
     async with running_grader(FakeBridge(), jails_max=1) as grader, asyncio.TaskGroup() as tasks:
         long = tasks.create_task(
-            grader.grade(grade_task(napping, concurrency=2), [sample(n) for n in range(600)])
+            grader.grade(grade_task(napping), [sample(number) for number in range(600)])
         )
         with calling_as(OTHER_TEAM):
             async with asyncio.timeout(20):
@@ -161,7 +163,7 @@ async def asleep(
 ) -> AsyncIterator[None]:
     """One jail more, in which as many graders sleep."""
     before = len(jailed())
-    source = f"# {before}\nimport time\ndef grade(s, i):\n    time.sleep(60)\n"
+    source = f"# {before}\n{SLEEPS}"
     batch = [sample(number) for number in range(samples)]
     call = grader.stub.Grade()
     await call.write(pb.GradeRequest(task=grade_task(source, timeout_seconds=60)))
