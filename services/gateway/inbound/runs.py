@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 
 from gateway.domain.scopes import Scope
 from gateway.inbound.resources.runs import (
@@ -43,6 +43,17 @@ _RUN_BODY = described_body(
 )
 
 
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        description="Any text of the caller's that is new for each run it means to start.",
+    ),
+]
+
+
 class VersionWithoutSuite(ServiceError):
     """Runs were asked for by a version, but a version means something only within its suite."""
 
@@ -77,7 +88,7 @@ class RunRoutes:
                 scope=Scope.WRITE_EVALS,
                 answer=RunObject,
                 body=_RUN_BODY,
-                errors=(404,),
+                errors=(404, 409),
             ),
             Operation(
                 id="listEvalRuns",
@@ -113,21 +124,27 @@ class RunRoutes:
         request: Request,
         caller: CurrentCaller,
         body: Annotated[CreateRunBody, Depends(json_body(CreateRunBody))],
+        idempotency_key: IdempotencyKey = None,
     ) -> RunObject:
         """Start a run.
 
         Answers at once with a queued run; poll it. Model ids are not checked here: an unknown one
-        makes its samples fail.
+        makes its samples fail. With an `Idempotency-Key` a repetition starts nothing and answers
+        with the run as it is now, for as long as the run exists; the same key with another body is
+        refused with `idempotency_key_reused`.
         """
         admitted = self._admit_run(
             caller,
             candidates=body.models,
             judge=body.judge_model,
             embedding=body.embedding_model,
+            idempotency_key=idempotency_key,
         )
         question = _create_request(body, admitted.run_id, admitted.run_token)
         answer = await ask_while_connected(request, caller, self._runs.CreateRun, question)
-        return run_object(answer.run, {})
+        # A repetition may find a run that is at work.
+        usage = await self._grader_usage.of_runs([admitted.run_id]) if idempotency_key else {}
+        return run_object(answer.run, usage.get(admitted.run_id, {}))
 
     async def list_runs(
         self,

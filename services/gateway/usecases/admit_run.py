@@ -1,5 +1,7 @@
 """Give a run its name and its proof towards the model bridge."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,9 +44,14 @@ class AdmitRun:
         candidates: Sequence[str],
         judge: str | None,
         embedding: str | None,
+        idempotency_key: str | None = None,
     ) -> AdmittedRun:
-        """A fresh run id and the token that lets exactly this run call its models."""
-        run_id = new_id("eval_run")
+        """A run id and the token that lets exactly this run call its models.
+
+        The id is a fresh one, or the only one of the caller's team for an idempotency key: the
+        orchestrator stores a run of that id once.
+        """
+        run_id = new_id("eval_run") if idempotency_key is None else _run_id(caller, idempotency_key)
         token = self.again(caller, run_id, candidates=candidates, judge=judge, embedding=embedding)
         return AdmittedRun(run_id, token)
 
@@ -70,3 +77,9 @@ class AdmitRun:
             max_calls=self._max_calls,
         )
         return mint_run_token(grant, self._secret, now=self._clock.utc_now())
+
+
+def _run_id(caller: Caller, idempotency_key: str) -> str:
+    # As a list, so that no end of one name is taken for the beginning of the next.
+    named = json.dumps([caller.org_id, caller.team_id, idempotency_key]).encode()
+    return f"eval_run_{hashlib.sha256(named).hexdigest()[:32]}"

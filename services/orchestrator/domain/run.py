@@ -1,5 +1,6 @@
 """One execution of a suite version against models."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +27,17 @@ class RunIdTaken(ServiceError):
 
     kind = Kind.ALREADY_EXISTS
     reason = "RUN_ID_TAKEN"
+
+
+class RunIdReused(ServiceError):
+    """The run with this id was asked for otherwise: its id stands for an idempotency key."""
+
+    kind = Kind.ALREADY_EXISTS
+    reason = "IDEMPOTENCY_KEY_REUSED"
+
+    def __init__(self, run_id: str) -> None:
+        message = f"this idempotency key already started {run_id} with another body"
+        super().__init__(message, run_id=run_id, param="Idempotency-Key")
 
 
 class UnknownSuiteVersion(ServiceError):
@@ -67,6 +79,20 @@ class RunRequest:
     grader_concurrency: int
     max_samples_per_task: int | None
     metadata: Mapping[str, str]
+
+    def wishes(self) -> list[object]:
+        """Return what is equal for requests that ask for the same, however written as JSON."""
+        return [
+            list(self.models),
+            None if self.task_ids is None else list(self.task_ids),
+            self.judge_model,
+            self.embedding_model,
+            json.loads(self.generation_json or b"{}"),
+            self.generation_concurrency,
+            self.grader_concurrency,
+            self.max_samples_per_task,
+            dict(self.metadata),
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from manifest.generation import parse_generation
 from orchestrator.domain import requests
 from orchestrator.domain.ids import IdPrefix, is_id
 from orchestrator.domain.model_needs import asking_graders, missing_models
-from orchestrator.domain.run import Run, RunRequest, UnknownSuiteVersion
+from orchestrator.domain.run import Run, RunIdReused, RunRequest, UnknownSuiteVersion
 from orchestrator.domain.suite import VersionRef
 from orchestrator.ports.stores import Runs, Suites
 from servicekit.caller import Caller
@@ -64,6 +64,7 @@ class CreateRun:
             SuiteNotFound: there is no such suite.
             UnknownSuiteVersion: the suite has no such version.
             RunIdTaken: the id belongs to a run of another team.
+            RunIdReused: the stored run was asked for otherwise.
         """
         requests.require(_problems(draft))
         parse_generation(draft.generation_json)
@@ -72,9 +73,11 @@ class CreateRun:
             raise UnknownSuiteVersion(draft.suite_id, draft.suite_version or 0)
         requests.require(requests.task_problems(draft.task_ids, version.task_ids))
         requests.require(await self._missing_models(caller, draft, version))
-        return await self._runs.add(
-            caller, draft.run_id, self._request(draft), version, draft.run_token
-        )
+        request = self._request(draft)
+        run = await self._runs.add(caller, draft.run_id, request, version, draft.run_token)
+        if not _was_asked(run, draft, request):
+            raise RunIdReused(run.id)
+        return run
 
     async def _missing_models(
         self, caller: Caller, draft: RunDraft, version: VersionRef
@@ -99,6 +102,14 @@ class CreateRun:
             max_samples_per_task=draft.max_samples_per_task,
             metadata=draft.metadata,
         )
+
+
+def _was_asked(run: Run, draft: RunDraft, request: RunRequest) -> bool:
+    # A version that was not named stays the one that was active then.
+    same_version = draft.suite_version in (None, run.suite_version)
+    return (
+        run.suite_id == draft.suite_id and same_version and run.request.wishes() == request.wishes()
+    )
 
 
 def _problems(draft: RunDraft) -> Iterator[Violation]:

@@ -16,7 +16,7 @@ from proctor.runs.v1 import run_service_pb2 as pb
 from proctor.sandbox.v1 import sandbox_service_pb2 as sandbox_pb
 from proctor.suites.v1 import suite_service_pb2
 from servicekit.caller import Caller, calling_as
-from servicekit.errors import RemoteError
+from servicekit.errors import Kind, RemoteError
 
 OTHER_TEAM = Caller(org_id="org", team_id="other")
 
@@ -51,13 +51,53 @@ async def test_a_repeated_run_id_answers_the_stored_run(world: World) -> None:
     async with serving(world) as runs:
         suite_id = await world.create_suite(task(world.rows(1)))
         request = new_run(suite_id)
+        request.generation_json = b'{"temperature": 0.0, "top_p": 1}'
         first = (await runs.CreateRun(request)).run
-        request.generation_concurrency = 9
+        # A new active version and another way of writing the same settings change nothing.
+        body = json.dumps({"tasks": [task("file_rows", id="b")]}).encode()
+        await world.suites.CreateSuiteVersion(
+            suite_service_pb2.CreateSuiteVersionRequest(suite_id=suite_id, manifest_json=body)
+        )
+        request.generation_json = b'{"top_p":1,"temperature":0}'
         again = (await runs.CreateRun(request)).run
 
         await world.ended(first.run_id)
-        assert again.generation_concurrency == first.generation_concurrency
+        assert (again.run_id, again.suite_version) == (first.run_id, 1)
         assert len((await runs.ListRuns(pb.ListRunsRequest())).runs) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"models": ["model-b"]},
+        {"generation_concurrency": 9},
+        {"metadata": {"k": "v"}},
+        {"suite_version": 2},
+        {"generation_json": b'{"temperature": 1}'},
+    ],
+)
+async def test_a_repeated_run_id_with_another_wish_is_refused(
+    world: World, change: dict[str, Any]
+) -> None:
+    async with serving(world) as runs:
+        suite_id = await world.create_suite(task(world.rows(1)))
+        body = json.dumps({"tasks": [task("file_rows")]}).encode()
+        await world.suites.CreateSuiteVersion(
+            suite_service_pb2.CreateSuiteVersionRequest(
+                suite_id=suite_id, manifest_json=body, stage_only=True
+            )
+        )
+        request = new_run(suite_id)
+        await runs.CreateRun(request)
+        with pytest.raises(RemoteError) as refused:
+            await runs.CreateRun(new_run(suite_id, run_id=request.run_id, **change))
+
+        await world.ended(request.run_id)
+
+    assert (refused.value.kind, refused.value.reason) == (
+        Kind.ALREADY_EXISTS,
+        "IDEMPOTENCY_KEY_REUSED",
+    )
 
 
 async def test_a_run_without_the_judge_that_its_grader_needs_is_refused(world: World) -> None:

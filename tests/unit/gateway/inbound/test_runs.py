@@ -392,3 +392,28 @@ async def test_a_run_tells_what_its_graders_asked_apart_from_its_candidates(
     assert got["grader_usage"] == {**block, "by_model": {"judge": block}}
     assert listed["grader_usage"] == got["grader_usage"]
     assert got["tokens"]["input"] is None
+
+
+async def test_an_idempotency_key_names_one_run_and_without_it_each_is_new(
+    house: House, client: httpx.AsyncClient, suite_id: str
+) -> None:
+    body = {"suite_id": suite_id, "models": ["model-a"]}
+    for key in ("k", "k", None, None):
+        headers = {"Idempotency-Key": key} if key else {}
+        answer = await client.post("/evals/runs", json=body, headers=headers)
+        assert answer.status_code == 200
+
+    ids = [request.run_id for request in house.runs.requests]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+
+
+async def test_an_idempotency_key_that_is_too_long_is_refused(
+    client: httpx.AsyncClient, suite_id: str
+) -> None:
+    body = {"suite_id": suite_id, "models": ["model-a"]}
+
+    answer = await client.post("/evals/runs", json=body, headers={"Idempotency-Key": "k" * 256})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "Idempotency-Key"

@@ -36,6 +36,26 @@ def test_a_token_is_good_at_once() -> None:
     assert read_run_token(admitted.run_token, SECRET).expires_at > datetime.now(UTC)  # noqa: TID251
 
 
+def test_an_idempotency_key_has_one_run_id_in_its_team() -> None:
+    def run_id(caller: Caller, key: str) -> str:
+        admitted = admit_run()(
+            caller, candidates=["a"], judge=None, embedding=None, idempotency_key=key
+        )
+        assert read_run_token(admitted.run_token, SECRET).grant.run_id == admitted.run_id
+        return admitted.run_id
+
+    first = run_id(CALLER, "k")
+    others = {
+        run_id(CALLER, "k2"),
+        run_id(Caller(org_id="org", team_id="other"), "k"),
+        run_id(Caller(org_id="o", team_id="rgteam"), "k"),
+    }
+
+    assert run_id(CALLER, "k") == first
+    assert first.startswith("eval_run_")
+    assert len({first, *others}) == 4
+
+
 def test_every_run_has_an_id_of_its_own() -> None:
     admit = admit_run()
 
