@@ -220,6 +220,31 @@ def test_a_run_and_then_its_suite_are_deleted_and_everything_answers_404(stack: 
         assert sdk.llm.files.get(file_id=file_id).id == file_id
 
 
+def test_with_a_run_go_the_bytes_of_its_files_that_nobody_else_has(stack: Stack) -> None:
+    def stored(sha256: str) -> bool:
+        return any((stack.state_dir / "blobs").rglob(sha256))
+
+    with stack.sdk() as sdk:
+        suite_id = create_suite(sdk, task(upload_rows(sdk, sums(2, start=93_000))))
+        run = wait(sdk, sdk.llm.evals.create_run(suite_id=suite_id, models=["adder"]).id)
+        results, rows = (sdk.llm.files.get(file_id=file_id) for file_id in run.artifact_file_ids)
+        content = bytes(sdk.llm.files.content(file_id=rows.id).read())
+        copy = sdk.llm.files.upload(
+            file={"file_name": "mine.jsonl", "content": content}, purpose="evals"
+        )
+        assert (copy.sha256, copy.id == rows.id) == (rows.sha256, False)
+        assert stored(str(results.sha256))
+
+        sdk.llm.evals.delete_run(run_id=run.id)
+
+        until(lambda: not stored(str(results.sha256)), seconds=20)
+        until(
+            lambda: rows.id not in {file.id for file in sdk.llm.files.list(purpose="evals").data},
+            seconds=20,
+        )
+        assert bytes(sdk.llm.files.content(file_id=copy.id).read()) == content
+
+
 def test_what_a_runs_status_does_not_allow_is_a_409_with_its_reason(stack: Stack) -> None:
     with stack.sdk() as sdk, stack.http() as http:
         suite_id = create_suite(sdk, task(upload_rows(sdk, sums(1, start=95_000))))
