@@ -365,6 +365,21 @@ async def test_a_grader_file_that_cannot_be_run_fails_the_run_and_is_named(
     assert world.bridge.calls.total() == 0
 
 
+async def test_a_prepared_run_goes_on_without_its_files(world: World) -> None:
+    world.importer.add("file_grader", GRADER.encode(), name="grader.py")
+    grader = {"type": "python", "file_id": "file_grader"}
+    world.grader.may_grade.clear()
+    async with world.neighbours(), world.orchestrator():
+        suite_id = await world.create_suite(task(world.rows(3), grader=grader))
+        run_id = await world.create_run(suite_id)
+        await world.until(lambda: world.bridge.calls.total() == 3)
+        world.importer.files.clear()
+        world.grader.may_grade.set()
+        run = await world.ended(run_id)
+
+    assert (run.state, run.request_counts.completed) == (COMPLETED, 3)
+
+
 async def test_a_preprocessor_in_a_file_is_inlined_for_the_jail(world: World) -> None:
     world.importer.add("file_python", b"def transform(row): return row", name="rows.py")
     preprocess = {"type": "python", "file_id": "file_python"}
