@@ -15,7 +15,7 @@ _OUTSIDE = frozenset(
         "SSL_CERT_FILE", "SSL_CERT_DIR",
     }
 )  # fmt: skip
-_LONE_PREFIX = "GRADER_"
+_GRADER_PREFIX = "GRADER_"
 _PLAIN = {"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC"}
 
 
@@ -39,9 +39,17 @@ class Addresses:
 
 
 def service_environments(
-    folder: StateFolder, addresses: Addresses, *, outside: Mapping[str, str]
+    folder: StateFolder,
+    addresses: Addresses,
+    *,
+    outside: Mapping[str, str],
+    caller: Mapping[str, str],
 ) -> dict[str, dict[str, str]]:
-    """Return the environment of each service by name; `outside` goes to the gateway alone."""
+    """Return the environment of each service by name.
+
+    `outside` goes to the gateway alone. Of the caller's own environment, what speaks of graders
+    goes to the grader: how much of the machine it may take, and which libraries it offers.
+    """
     rpc, dsns = addresses.rpc, addresses.dsns
     blob_url = f"file://{folder.blobs}"
     told = {
@@ -70,6 +78,7 @@ def service_environments(
         for name, settings in told.items()
     }
     environments["gateway"] = {**outside, **environments["gateway"]}
+    environments["grader"] = {**_of_graders(caller), **environments["grader"]}
     return environments
 
 
@@ -84,7 +93,7 @@ def lone_grader_environment(
 
     `outside` goes before the `defaults`, as far as it speaks of graders; `settings` go before it.
     """
-    own = {name: value for name, value in outside.items() if name.startswith(_LONE_PREFIX)}
+    own = _of_graders(outside)
     ours = {**settings, "INTERNAL_SECRET": secret, "LOG_LEVEL": "warning", "LOG_JSON": "true"}
     return _PLAIN | _prefixed("grader", defaults) | own | _prefixed("grader", ours)
 
@@ -112,6 +121,10 @@ def _common(folder: StateFolder, rpc_address: str) -> dict[str, str]:
         "LOG_LEVEL": "info",
         "LOG_JSON": "true",
     }
+
+
+def _of_graders(caller: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in caller.items() if name.startswith(_GRADER_PREFIX)}
 
 
 def _prefixed(service: str, settings: Mapping[str, str]) -> dict[str, str]:

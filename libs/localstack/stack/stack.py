@@ -132,7 +132,9 @@ class Stack:
     def _services(self, addresses: Addresses, routes: ModelRoutes) -> dict[str, Part]:
         outside = for_the_gateway(self._options.environment, routes.key_variables)
         models_folder = routes.path.parent if self._options.models_file else self._folder.path
-        environments = service_environments(self._folder, addresses, outside=outside)
+        environments = service_environments(
+            self._folder, addresses, outside=outside, caller=self._options.environment
+        )
         return {
             name: Service(
                 name,

@@ -17,8 +17,14 @@ ADDRESSES = Addresses(
 )
 
 
-def environments(folder: Path, outside: dict[str, str] | None = None) -> dict[str, dict[str, str]]:
-    return service_environments(StateFolder(folder), ADDRESSES, outside=outside or {})
+def environments(
+    folder: Path,
+    outside: dict[str, str] | None = None,
+    caller: dict[str, str] | None = None,
+) -> dict[str, dict[str, str]]:
+    return service_environments(
+        StateFolder(folder), ADDRESSES, outside=outside or {}, caller=caller or {}
+    )
 
 
 def test_each_service_gets_its_own_database_address_only(tmp_path: Path) -> None:
@@ -40,6 +46,16 @@ def test_the_callers_environment_cannot_change_a_setting(tmp_path: Path) -> None
 
     assert told["gateway"]["GATEWAY_HTTP_ADDRESS"] == "127.0.0.1:1"
     assert told["gateway"]["PATH"] != "/evil"
+
+
+def test_the_grader_offers_the_libraries_that_the_caller_lists(tmp_path: Path) -> None:
+    caller = {"GRADER_LIBRARIES": "numpy", "GRADER_RPC_ADDRESS": "0.0.0.0:80", "A_KEY": "canary"}
+    told = environments(tmp_path, caller=caller)
+
+    assert told["grader"]["GRADER_LIBRARIES"] == "numpy"
+    assert told["grader"]["GRADER_RPC_ADDRESS"] == "rpc-of-grader"
+    assert "canary" not in told["grader"].values()
+    assert all("GRADER_LIBRARIES" not in told[name] for name in ("gateway", "orchestrator"))
 
 
 def test_of_the_callers_environment_only_what_is_needed_is_picked() -> None:
