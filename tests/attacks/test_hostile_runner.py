@@ -2,15 +2,17 @@
 
 import asyncio
 import sys
+from contextlib import nullcontext
 
 import pytest
 
 from grader.domain.outcome import Limits, Outcome
 from grader.jail.child import Child
 from grader.jail.execution import Clock, Executed, Order, execute, receive
-from grader.jail.jail import Jail, JailStartFailed
+from grader.jail.jail import Jail, JailStartFailed, Preload
 
 LIMITS = Limits(wall_s=1.0, memory_bytes=1 << 28, cpu_s=2)
+PRELOAD = Preload(LIMITS, nullcontext())
 
 # Stands in the place of nsjail, with a child of its own in the place of the jail's first process.
 # It talks as a runner does until it is asked to end an execution; `answer` is what it does then.
@@ -110,7 +112,7 @@ async def test_a_runner_that_does_not_load_a_program_properly_is_no_jail(
     first: str, loaded: str
 ) -> None:
     with pytest.raises(JailStartFailed):
-        await Jail.start(_command("pass", first=first, loaded=loaded), b"{}", LIMITS)
+        await Jail.start(_command("pass", first=first, loaded=loaded), b"{}", PRELOAD)
 
 
 async def test_a_program_that_makes_processes_while_it_is_loaded_is_stopped_at_once() -> None:
@@ -119,11 +121,11 @@ async def test_a_program_that_makes_processes_while_it_is_loaded_is_stopped_at_o
 
     async with asyncio.timeout(20):
         with pytest.raises(JailStartFailed):
-            await Jail.start(command, b"{}", limits)
+            await Jail.start(command, b"{}", Preload(limits, nullcontext()))
 
 
 async def test_a_jail_is_lost_when_its_runner_makes_processes_that_nobody_ordered() -> None:
-    jail = await Jail.start(_command("pass", first=LATER), b"{}", LIMITS)
+    jail = await Jail.start(_command("pass", first=LATER), b"{}", PRELOAD)
     try:
         async with asyncio.timeout(20):
             while not jail.is_lost:

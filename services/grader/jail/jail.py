@@ -3,6 +3,8 @@
 import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Self
 
 from grader.domain.outcome import Cause, Ending, Limits
@@ -27,6 +29,14 @@ DESCRIPTORS_MAX = 64
 THREADS_MAX = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Preload:
+    """How a runner runs its program's module body: within limits, while it holds a CPU slot."""
+
+    limits: Limits
+    slot: AbstractAsyncContextManager[object]
+
+
 class JailStartFailed(Exception):
     """No jail could be started; `log` is what nsjail and the interpreter said."""
 
@@ -48,11 +58,11 @@ class Jail:
 
     @classmethod
     async def start(
-        cls, command: Sequence[str], program: bytes, preload: Limits | None = None
+        cls, command: Sequence[str], program: bytes, preload: Preload | None = None
     ) -> Self:
         """Start a jail and load `program`, the JSON object that its executions have in common.
 
-        A runner that is to run the program's module body does so within `preload`, and is watched
+        A runner that is to run the program's module body does so as `preload` says, and is watched
         from then on.
 
         Raises:
@@ -159,10 +169,11 @@ class Jail:
         finally:
             self._children.pop(child.number, None)
 
-    async def _preload(self, program: bytes, limits: Limits) -> None:
-        self._look(spare=1)  # the program is compiled in a child of the runner's
-        async with asyncio.timeout(limits.wall_s) as clock, without_stalls(clock):
-            await self.load(program, limits)
+    async def _preload(self, program: bytes, preload: Preload) -> None:
+        async with preload.slot:
+            self._look(spare=1)  # the program is compiled in a child of the runner's
+            async with asyncio.timeout(preload.limits.wall_s) as clock, without_stalls(clock):
+                await self.load(program, preload.limits)
         if not self._process.is_single():
             raise JailLost("the module body left a thread or a process behind")
         if not self.is_lost:

@@ -10,9 +10,8 @@ from typing import Self
 from weakref import WeakValueDictionary
 
 from grader.domain.isolation import Isolation
-from grader.domain.outcome import Limits
 from grader.jail.config import JailSetup, jail_command
-from grader.jail.jail import Jail, JailStartFailed
+from grader.jail.jail import Jail, JailStartFailed, Preload
 from grader.jail.places import Places
 from grader.jail.uids import Uids
 from servicekit.errors import Kind, ServiceError
@@ -114,11 +113,11 @@ class Pool:
 
     @asynccontextmanager
     async def lend(
-        self, key: JailKey, program: bytes, preload: Limits | None = None
+        self, key: JailKey, program: bytes, preload: Preload | None = None
     ) -> AsyncIterator[Jail]:
         """The jail of `key`, for one execution.
 
-        It is started and loaded with `program` when there is none, within `preload` where its
+        It is started and loaded with `program` when there is none, as `preload` says where its
         runner runs the module body. Where executions write files, it is a new one each time, which
         ends with the execution.
 
@@ -189,7 +188,7 @@ class Pool:
             self._dropped.append(kept)
         return None
 
-    async def _started(self, key: JailKey, program: bytes, preload: Limits | None) -> _Kept:
+    async def _started(self, key: JailKey, program: bytes, preload: Preload | None) -> _Kept:
         async with self._starting.setdefault(key, asyncio.Lock()):
             if key in self._not_preloadable:
                 raise PreloadFailed
@@ -198,7 +197,7 @@ class Pool:
                 kept = self._kept[key] = await self._start(key, program, preload)
             return kept
 
-    async def _start(self, key: JailKey, program: bytes, preload: Limits | None) -> _Kept:
+    async def _start(self, key: JailKey, program: bytes, preload: Preload | None) -> _Kept:
         await self._take_place(key.team)
         ids = self._uids.take()
         try:

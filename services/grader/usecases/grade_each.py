@@ -13,6 +13,7 @@ from grader.domain.outcome import Outcome
 from grader.domain.result import Graded, failed, read_graded
 from grader.jail.child import Child
 from grader.jail.execution import Clock, Executed, Order, Result, execute
+from grader.jail.jail import Preload
 from grader.jail.pool import JailKey, Pool, PreloadFailed
 from grader.jail.slots import CpuSlots
 from grader.usecases.conversations import Conversation, Models
@@ -91,8 +92,10 @@ class GradeEach:
     ) -> SampleResult:
         job = b'{"run":%b,"sample":%b}' % (task.facts, sample.encoded())
         models = Models(access=task.access, call=call_model, sample_id=sample.sample_id)
-        preloads = key.isolation is Isolation.PRELOAD
-        preload = task.preload_limits(self.memory_bytes) if preloads else None
+        preload = None
+        if key.isolation is Isolation.PRELOAD:
+            limits = task.preload_limits(self.memory_bytes)
+            preload = Preload(limits, self.slots.hold(task.team_id))
         order = Order(
             kind="grade", limits=task.limits(self.memory_bytes), frame_bytes_max=RESULT_BYTES_MAX
         )

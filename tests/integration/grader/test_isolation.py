@@ -1,5 +1,7 @@
 """What a grader's executions start from, and what they may leave behind."""
 
+import asyncio
+import itertools
 from collections.abc import AsyncIterator, Mapping
 
 import orjson
@@ -161,6 +163,26 @@ async def test_programs_of_every_isolation_ask_models(isolation: str, grader: Gr
     assert [outcomes[f"sample-{index}"].scores_json for index in range(4)] == [
         b'{"score":%d.0}' % index for index in range(4)
     ]
+
+
+async def test_bodies_take_turns_at_the_cpu_as_executions_do() -> None:
+    source = (
+        "import time\n"
+        "started = time.monotonic()\n"
+        "while time.monotonic() < started + 0.3: pass\n"
+        "ended = time.monotonic()\n"
+        "def grade(sample, item):\n    return {'started': started, 'ended': ended}\n"
+    )
+    async with running_grader(FakeBridge(), cpu_slots=1) as grader, asyncio.TaskGroup() as both:
+        graded = [
+            both.create_task(
+                grader.grade(grade_task(f"{source}# {number}", isolation="preload"), [sample(0)])
+            )
+            for number in range(3)
+        ]
+
+    ran = sorted((one["started"], one["ended"]) for task in graded for one in scores(task.result()))
+    assert all(ended <= started for (_, ended), (started, _) in itertools.pairwise(ran))
 
 
 async def test_what_a_preloaded_body_prints_is_dropped(grader: Grader) -> None:
