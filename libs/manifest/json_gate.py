@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from manifest.json_places import member_at
 from manifest.problem import Location, Problem, shown
 
 # Deeper nesting has no use in a manifest, and recursive readers (jsonb, JavaScript, the jail) have
@@ -34,7 +35,8 @@ class Opened:
     Attributes:
         document: The object, with every bad part replaced by something harmless; None when nothing
             could be read.
-        problems: What is wrong with it as JSON, in order of appearance.
+        problems: What is wrong with it as JSON, in order of appearance. What could not be read at
+            all has one, at the member where it goes wrong.
     """
 
     document: dict[str, JsonValue] | None
@@ -49,18 +51,20 @@ def open_json(raw: bytes, *, reason: str, bytes_max: int) -> Opened:
     surrogates, more than `DEPTH_MAX` levels, more than `VALUES_MAX` values.
     """
     if excess := _excess(raw, bytes_max):
-        return _nothing(reason, excess)
+        return _nothing(raw, bytes_max, reason, excess)
     try:
         parsed = _decode(raw)
     except UnicodeDecodeError as error:
-        return _nothing(reason, f"is not UTF-8 text: byte {error.start} is wrong")
+        predicate = f"is not UTF-8 text: byte {error.start} is wrong"
+        return _nothing(raw, error.start, reason, predicate)
     except json.JSONDecodeError as error:
+        end = len(error.doc[: error.pos].encode())
         where = f"line {error.lineno}, column {error.colno}"
-        return _nothing(reason, f"is not valid JSON: {error.msg} at {where}")
+        return _nothing(raw, end, reason, f"is not valid JSON: {error.msg} at {where}")
     except RecursionError:
-        return _nothing(reason, f"is nested deeper than {DEPTH_MAX} levels")
+        return _nothing(raw, len(raw), reason, f"is nested deeper than {DEPTH_MAX} levels")
     if not isinstance(parsed, _Pairs):
-        return _nothing(reason, "must be a JSON object")
+        return _nothing(raw, 0, reason, "must be a JSON object")
     inspection = _Inspection(reason)
     document = inspection.cleaned_object(parsed, ())
     return Opened(document, tuple(inspection.problems))
@@ -185,5 +189,6 @@ def _printable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd")
 
 
-def _nothing(reason: str, predicate: str) -> Opened:
-    return Opened(None, (Problem((), reason, predicate),))
+def _nothing(raw: bytes, end: int, reason: str, predicate: str) -> Opened:
+    location = member_at(raw, end, depth_max=DEPTH_MAX)
+    return Opened(None, (Problem(location, reason, predicate),))

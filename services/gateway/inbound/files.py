@@ -83,6 +83,7 @@ class FileRoutes:
                 scope=Scope.WRITE_FILES,
                 answer=FileObject,
                 body=_UPLOAD_FORM,
+                errors=(413,),
             ),
             Operation(
                 id="listFiles",

@@ -47,7 +47,12 @@ def _few(most: int, reason: str) -> BeforeValidator:
 
 ModelId = Annotated[
     str,
-    Field(min_length=1, max_length=255, description="Printable ASCII."),
+    Field(
+        min_length=1,
+        max_length=255,
+        description="Printable ASCII.",
+        json_schema_extra={"pattern": "^[ -~]+$"},
+    ),
     AfterValidator(_model_id),
 ]
 Count = Annotated[WholeNumber, Field(ge=1, le=_INT32_MAX)]

@@ -61,6 +61,7 @@ class SampleFilters(BaseModel):
         default=None,
         max_length=INDICES_MAX * (_INDEX_DIGITS_MAX + 1),
         description="One index, or several separated by commas.",
+        json_schema_extra={"pattern": r"^ *[0-9]{1,10} *(, *[0-9]{1,10} *){0,499}$"},
     )
 
 

@@ -215,7 +215,7 @@ def junk(entries: int, entry: bytes) -> bytes:
     [
         (b'{"tasks":%s}' % junk(45_000, b"{}"), "must have 1 to 100 entries, not 45000"),
         (b'{"tasks":[{"metrics":%s}]}' % junk(101, b"{}"), "must have 0 to 100 entries, not 101"),
-        (b'{"tasks":%s}' % junk(1_390_000, b"{}"), "manifest has more than 100000 values"),
+        (b'{"tasks":%s}' % junk(1_390_000, b"{}"), "manifest.tasks has more than 100000 values"),
     ],
     ids=["tasks", "metrics", "values"],
 )

@@ -51,6 +51,10 @@ class Access:
                 Header(
                     alias=ON_BEHALF_OF,
                     description="Stable id of the end user the caller acts for.",
+                    json_schema_extra={
+                        "maxLength": ON_BEHALF_OF_CHARS_MAX,
+                        "pattern": "^[ -~]*$",
+                    },
                 ),
             ] = None,
         ) -> None:

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 from starlette.requests import Request
 
 from gateway.inbound.rest.paths import path_of
-from manifest.json_gate import open_json
+from manifest.json_gate import DEPTH_MAX, open_json
+from manifest.json_places import member_at
 from manifest.problem import VIOLATIONS_MAX, Problem
 from manifest.section import Section, problems_of
 from servicekit.errors import Kind, ServiceError, Violation
@@ -102,16 +103,14 @@ def _check_headers(request: Request) -> None:
 
 
 async def _read_all(request: Request, bytes_max: int) -> bytes:
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > bytes_max:
-        raise _too_large(bytes_max)
     raw = bytearray()
     try:
         async with asyncio.timeout(BODY_READ_S):
             async for chunk in request.stream():
                 raw += chunk
                 if len(raw) > bytes_max:
-                    raise _too_large(bytes_max)
+                    # Read thus far, also when the length was announced: to tell what is too large.
+                    raise await asyncio.to_thread(_too_large, bytes(raw), bytes_max)
     except TimeoutError:
         raise BodyTimeout(f"the body did not arrive within {BODY_READ_S:g} s") from None
     return bytes(raw)
@@ -130,5 +129,8 @@ def _refused(reason: str, message: str) -> BodyInvalid:
     return BodyInvalid(message, violations=[Violation("", reason, message)])
 
 
-def _too_large(bytes_max: int) -> BodyTooLarge:
-    return BodyTooLarge(f"the body may have at most {bytes_max} bytes", bytes_max=bytes_max)
+def _too_large(raw: bytes, bytes_max: int) -> BodyTooLarge:
+    path = path_of(member_at(raw, bytes_max, depth_max=DEPTH_MAX))
+    where = f", and they end in {path}" if path else ""
+    message = f"the body may have at most {bytes_max} bytes{where}"
+    return BodyTooLarge(message, bytes_max=bytes_max, param=path)

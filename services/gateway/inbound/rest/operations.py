@@ -21,12 +21,12 @@ _MEANINGS = {
     404: "There is no such object, or it belongs to another team.",
     409: "The object's state does not allow the operation.",
     408: "The body did not arrive in time.",
-    413: "The body is too large.",
+    413: "The file is too large.",
     431: "The request's head is too large.",
     503: "A part of the service cannot be reached; try again after the time in Retry-After.",
 }
 _EVERYWHERE = (400, 401, 403, 431, 503)
-_WITH_BODY = (408, 413)
+_WITH_BODY = (408,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

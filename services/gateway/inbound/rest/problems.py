@@ -49,7 +49,6 @@ _STATUS_BY_KIND = {
 }
 # HTTP has a word of its own for these; their kind alone would say 400.
 _STATUS_BY_REASON = {
-    "BODY_TOO_LARGE": 413,
     "FILE_TOO_LARGE": 413,
     "BODY_TIMEOUT": 408,
 }

@@ -50,9 +50,9 @@ def test_every_kind_has_its_status() -> None:
     assert {kind.value: status_of(refusal(kind.value)) for kind in Kind} == STATUSES
 
 
-@pytest.mark.parametrize("reason", ["FILE_TOO_LARGE", "BODY_TOO_LARGE"])
-def test_what_is_too_large_is_413(reason: str) -> None:
-    assert status_of(refusal("INVALID_ARGUMENT", reason)) == 413
+@pytest.mark.parametrize(("reason", "status"), [("FILE_TOO_LARGE", 413), ("BODY_TOO_LARGE", 400)])
+def test_a_file_that_is_too_large_is_413_and_a_json_body_400(reason: str, status: int) -> None:
+    assert status_of(refusal("INVALID_ARGUMENT", reason)) == status
 
 
 async def test_one_body_serves_the_contract_and_rfc_9457() -> None:
