@@ -4,6 +4,7 @@ import pytest
 from grader.domain.grading import (
     GraderInvalid,
     GradeSample,
+    GradeTask,
     digest,
     grader_program,
     imported_modules,
@@ -91,6 +92,28 @@ def test_executions_start_as_the_settings_say(
 def test_an_isolation_that_nobody_knows_is_refused(unknown: Json) -> None:
     with pytest.raises(GraderInvalid, match="isolation"):
         isolation({"isolation": unknown})
+
+
+@pytest.mark.parametrize(("timeout_s", "body_s"), [(5.0, 5.0), (60.0, 60.0), (600.0, 60.0)])
+def test_a_body_that_runs_once_has_the_time_of_an_execution_up_to_a_minute(
+    timeout_s: float, body_s: float
+) -> None:
+    task = GradeTask(
+        team_id="o/t",
+        run_id="r",
+        program=b"{}",
+        facts=b"{}",
+        timeout_s=timeout_s,
+        access=model_access({}, judge_model=None, embedding_model=None),
+        run_token="",
+        aggregate=False,
+        concurrency=1,
+        digest="d",
+    )
+
+    limits = task.preload_limits(memory_bytes=7)
+
+    assert (limits.wall_s, limits.memory_bytes) == (body_s, 7)
 
 
 def test_a_program_is_named_by_its_content() -> None:
