@@ -15,7 +15,7 @@ from proctor.files.v1.file_service_pb2 import DownloadFileRequest, DownloadFileR
 _DownloadCall = grpc.aio.UnaryStreamCall[DownloadFileRequest, DownloadFileResponse]
 
 # The published client accepts only the types of this list, and never application/octet-stream.
-_CONTENT_TYPES = {
+_CONTENT_TYPE_BY_SUFFIX = {
     ".jsonl": "application/jsonl",
     ".ndjson": "application/jsonl",
     ".json": "application/json",
@@ -24,6 +24,7 @@ _CONTENT_TYPES = {
     ".md": "text/markdown",
 }
 _CONTENT_TYPE_DEFAULT = "text/plain"
+CONTENT_TYPES = sorted({*_CONTENT_TYPE_BY_SUFFIX.values(), _CONTENT_TYPE_DEFAULT})
 
 
 class FileDownload(StreamingResponse):
@@ -65,7 +66,9 @@ class FileDownload(StreamingResponse):
 
 def content_type(filename: str) -> str:
     """The media type a file is served with, by the end of its name."""
-    return _CONTENT_TYPES.get(PurePosixPath(filename).suffix.lower(), _CONTENT_TYPE_DEFAULT)
+    return _CONTENT_TYPE_BY_SUFFIX.get(
+        PurePosixPath(filename).suffix.lower(), _CONTENT_TYPE_DEFAULT
+    )
 
 
 def content_disposition(filename: str) -> str:

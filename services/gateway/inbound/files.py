@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from gateway.domain.scopes import Scope
-from gateway.inbound.download import FileDownload
+from gateway.inbound.download import CONTENT_TYPES, FileDownload
 from gateway.inbound.resources.files import FileDeleted, FileList, FileObject, file_object
 from gateway.inbound.rest.access import Access, CurrentCaller
 from gateway.inbound.rest.asking import ask, while_connected
@@ -56,7 +56,7 @@ _UPLOAD_FORM: dict[str, Any] = {
 _RAW_CONTENT: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The stored bytes; the content type follows from the file's name.",
-        "content": {"text/plain": {"schema": {"type": "string"}}},
+        "content": {kind: {"schema": {}} for kind in CONTENT_TYPES},
     }
 }
 

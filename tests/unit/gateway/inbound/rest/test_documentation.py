@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from gateway.inbound.download import content_type
 from unit.gateway.backend.house import House
 
 OPERATIONS = {
@@ -181,3 +182,10 @@ async def test_the_styles_load_nothing_from_elsewhere(visitor: httpx.AsyncClient
 
     assert not re.findall(r"url\(\s*[\"']?(?:https?:)?//", styles.text)
     assert "@import" not in styles.text
+
+
+def test_every_content_type_of_a_download_is_described(document: dict[str, Any]) -> None:
+    operation = document["paths"]["/api/v1/llm/files/{file_id}/content"]["get"]
+
+    names = ["a.jsonl", "a.json", "a.csv", "a.py", "a.md", "a.txt", "a"]
+    assert {content_type(name) for name in names} == set(operation["responses"]["200"]["content"])
