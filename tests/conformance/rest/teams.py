@@ -1,0 +1,113 @@
+"""Teams of a running stack: their keys, what they own, and all that they can see."""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from e2e.stack import Stack, proctor
+from e2e.work import ENDED, sums, task
+
+Json = dict[str, Any]
+
+SCOPES = ("read:evals", "write:evals", "read:files", "write:files")
+# In everything that a team writes: who is not of the team must find it nowhere.
+CANARY = "canary-5d1c0b7e"
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What a team owns: a file, a suite with one version, a run of it that completed.
+
+    Attributes:
+        ids: By the name that paths give them, such as `suite_id`.
+    """
+
+    ids: dict[str, str]
+
+    def path(self, template: str) -> str:
+        """The path of an operation on these objects."""
+        return template.format_map(self.ids)
+
+
+def new_key(stack: Stack, *scopes: str, org: str, team: str) -> str:
+    """The text of a new key; with all scopes when none is named."""
+    named = [part for scope in scopes or SCOPES for part in ("--scope", scope)]
+    told = proctor(
+        *("keys", "create", "--json", "--name", "test", "--org", org, "--team", team),
+        *("--state", str(stack.state_dir), *named),
+    )
+    return str(json.loads(told)["key"])
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """One team.
+
+    Attributes:
+        http: A client whose key may do everything; paths are those of the host.
+    """
+
+    name: str
+    http: httpx.Client
+
+    def belongings(self) -> Belongings:
+        """Upload a file, create a suite, and run it to its end."""
+        file_id = self.upload(*sums(2))
+        suite = self._made("suites", {"name": CANARY, "manifest": {"tasks": [task(file_id)]}})
+        body = {"suite_id": suite["id"], "models": ["adder"], "metadata": {"note": CANARY}}
+        run = self._made("runs", body)
+        self._wait(run["id"])
+        return Belongings(
+            {"file_id": file_id, "suite_id": suite["id"], "run_id": run["id"], "version": "1"}
+        )
+
+    def upload(self, *rows: Json) -> str:
+        """Id of a JSONL file with these rows, each with the canary."""
+        content = "".join(json.dumps({**row, "note": CANARY}) + "\n" for row in rows)
+        answer = self.http.post(
+            "/api/v1/llm/files",
+            data={"purpose": "evals"},
+            files={"file": (f"{CANARY}.jsonl", content)},
+        )
+        return str(answer.raise_for_status().json()["id"])
+
+    def sees(self) -> Json:
+        """Everything that the lists tell, with each suite's versions and each run's samples."""
+        suites, runs = self._all("evals/suites"), self._all("evals/runs")
+        return {
+            "files": self._all("files"),
+            "suites": suites,
+            "versions": [self._all(f"evals/suites/{suite['id']}/versions") for suite in suites],
+            "runs": runs,
+            "samples": [self._all(f"evals/runs/{run['id']}/samples") for run in runs],
+        }
+
+    def _made(self, collection: str, body: Json) -> Json:
+        made: Json = (
+            self.http.post(f"/api/v1/llm/evals/{collection}", json=body).raise_for_status().json()
+        )
+        return made
+
+    def _wait(self, run_id: str) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            run = self.http.get(f"/api/v1/llm/evals/runs/{run_id}").raise_for_status().json()
+            if run["status"] in ENDED:
+                assert run["status"] == "completed", run
+                return
+            time.sleep(0.1)  # a poll's pause
+        raise AssertionError(f"run {run_id} did not end")
+
+    def _all(self, path: str) -> list[Json]:
+        found: list[Json] = []
+        after: dict[str, str] = {}
+        while True:
+            page = self.http.get(f"/api/v1/llm/{path}", params={"limit": 100, **after})
+            page.raise_for_status()
+            found += page.json()["data"]
+            if not page.json()["has_more"]:
+                return found
+            after = {"after": page.json()["last_id"]}
