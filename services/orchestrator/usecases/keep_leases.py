@@ -10,6 +10,9 @@ from orchestrator.ports.stores import Leases
 from servicekit import logs
 from servicekit.errors import ServiceError
 
+# A lease that was taken before a hurry may come here so much after it.
+_TAKING_S = 2.0
+
 _log = logs.get_logger("orchestrator.keep_leases")
 
 
@@ -49,6 +52,7 @@ class LeaseKeeper:
         self._heartbeat_s = heartbeat_s
         self._held: dict[Lease, HeldLease] = {}
         self._wake = asyncio.Event()
+        self._hurried_at = float("-inf")
 
     async def run(self) -> None:
         """Renew until cancelled; while Postgres is away work goes on, for its writes are fenced."""
@@ -75,6 +79,8 @@ class LeaseKeeper:
         """
         held = HeldLease(lease, share)
         self._held[lease] = held
+        if asyncio.get_running_loop().time() - self._hurried_at < _TAKING_S:
+            self._wake.set()
         try:
             async with held.scope:
                 yield held
@@ -86,7 +92,8 @@ class LeaseKeeper:
             del self._held[lease]
 
     def hurry(self) -> None:
-        """Renew now: shares have changed."""
+        """Renew now, and soon what is being taken: shares have changed, or a run was stopped."""
+        self._hurried_at = asyncio.get_running_loop().time()
         self._wake.set()
 
     async def _renew(self) -> None:

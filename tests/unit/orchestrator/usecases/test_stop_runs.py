@@ -64,6 +64,25 @@ async def test_work_of_this_process_stops_before_its_next_heartbeat(stop: str) -
     assert now() - began < LONG_S
 
 
+async def test_work_that_was_being_taken_when_the_run_was_stopped_stops_as_fast() -> None:
+    leases = FakeLeases()
+    keeper = LeaseKeeper(leases, heartbeat_s=LONG_S)
+    stop_runs = StopRuns(cast("RunChanges", Changes(leases)), keeper)
+    now = asyncio.get_running_loop().time
+    began = now()
+
+    async with asyncio.TaskGroup() as tasks:
+        keeping = tasks.create_task(keeper.run())
+        await stop_runs.cancel(CALLER, "id")
+        await asyncio.sleep(1)
+        with pytest.raises(LeaseLost):
+            async with keeper.holding(LEASE):
+                await asyncio.sleep(LONG_S)
+        keeping.cancel()
+
+    assert now() - began < LONG_S
+
+
 async def test_a_refusal_is_passed_on() -> None:
     leases = FakeLeases()
     changes = Changes(leases)
