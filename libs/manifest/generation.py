@@ -90,7 +90,9 @@ class GenerationSettings(Section):
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
     max_output_tokens: Positive | None = None
     max_gen_toks: Positive | None = None
-    stop: Annotated[Texts, BeforeValidator(_texts)] | None = None
+    stop: (
+        Annotated[Texts, BeforeValidator(_texts, json_schema_input_type=Text | list[Text])] | None
+    ) = None
     until: Texts | None = None
     max_tool_calls: Annotated[WholeNumber, Field(ge=1, le=300)] | None = None
     reasoning: JsonValue = None
