@@ -23,7 +23,7 @@ help: ## show this list
 
 # --- set up
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(INSTALLED): requirements.lock pyproject.toml tests/conformance/rest/older-client.lock
 	@echo "installing into .venv (once, and after a change of requirements.lock or pyproject.toml)"
 	@.ci/install
 	@touch $@
@@ -87,6 +87,10 @@ test: check ## check, then all tests with real Postgres, NATS and jails
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## unit tests only
 	$(BIN)/pytest --quiet tests/unit
+
+.PHONY: generated
+generated: $(INSTALLED) ## 500 generated requests for each operation of the REST API, other ones each time
+	$(BIN)/pytest --quiet tests/conformance/rest/test_generated.py --examples 500
 
 .PHONY: attacks
 attacks: $(INSTALLED) ## every known attack on the jail, as root and unprivileged, in every isolation, with a table

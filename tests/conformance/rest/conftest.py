@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import count
 from typing import Any
 
 import httpx
@@ -11,6 +10,7 @@ import pytest
 import e2e.conftest as e2e
 from conformance.rest.teams import Team, new_key
 from e2e.stack import Stack
+from servicekit.ids import new_id
 
 start_stack = e2e.start_stack
 stack = e2e.stack
@@ -33,11 +33,10 @@ def document(stack: Stack) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def new_team(stack: Stack) -> Iterator[Callable[..., Team]]:
     """Make a team that has nothing yet."""
-    numbers = count()
     with ExitStack() as clients:
 
         def make(*, org: str = "org", name: str = "") -> Team:
-            name = name or f"team{next(numbers)}"
+            name = name or new_id("team")
             key = new_key(stack, org=org, team=name)
             client = httpx.Client(
                 base_url=stack.base_url, headers={"authorization": f"Bearer {key}"}, timeout=60
