@@ -147,7 +147,7 @@ def padded(size: int, owned: Belongings) -> Json:
     [
         (tasks_of, 1, 0, "manifest.tasks"),
         (tasks_of, 100, 101, "manifest.tasks"),
-        (padded, 4 * 2**20, 4 * 2**20 + 1, "manifest"),
+        (padded, 4 * 2**20, 4 * 2**20 + 1, "manifest.metadata"),
         (lambda n, o: one_task(o, id="x" * n), 128, 129, "manifest.tasks[0].id"),
         (lambda n, o: one_task(o, num_fewshot=n), 0, -1, "manifest.tasks[0].num_fewshot"),
         (lambda n, o: one_task(o, num_fewshot=n), 100, 101, "manifest.tasks[0].num_fewshot"),
