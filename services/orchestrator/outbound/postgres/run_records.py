@@ -29,6 +29,17 @@ LEFT JOIN LATERAL (
 ) c ON true
 """
 
+# What an update of a run sets when its shards do not count any more and it has no results: it is
+# to be worked on again, or was cancelled. Nothing before it was prepared.
+COUNTED = """
+    completed = CASE WHEN total > 0 THEN
+        (SELECT count(*) FROM samples WHERE run_id = $1 AND state = 'completed') END,
+    failed = CASE WHEN total > 0 THEN
+        (SELECT count(*) FROM samples WHERE run_id = $1 AND state = 'failed') END,
+    metrics = NULL, input_tokens = NULL, output_tokens = NULL, cached_tokens = NULL,
+    reasoning_tokens = NULL, tokens_estimated = false
+"""
+
 
 async def read_run(connection: RawConnection, run_id: str) -> Run:
     """Return a run that is known to be there."""

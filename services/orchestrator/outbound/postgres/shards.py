@@ -6,10 +6,10 @@ from typing import Any
 
 from orchestrator.domain.run import Run
 from orchestrator.domain.run_states import RunState
-from orchestrator.domain.sample import LAST_SAFE
 from orchestrator.domain.sharding import ShardKind, Share
 from orchestrator.domain.work import Lease, LeaseLost, Shard, ShardJob
 from orchestrator.outbound.postgres.dispatch import advance
+from orchestrator.outbound.postgres.rewinding import rewind_shard
 from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
 from orchestrator.outbound.postgres.run_records import read_run
 from orchestrator.outbound.postgres.run_steps import lock_held
@@ -27,11 +27,6 @@ RETURNING h.epoch, h.kind, h.task_ord, h.model_ord, h.from_index, h.to_index, h.
 _CONTEXT = """
 SELECT t.task_id, t.grader, t.extraction, r.run_token
 FROM run_tasks t JOIN runs r USING (run_id) WHERE t.run_id = $1 AND t.task_ord = $2
-"""
-_REWIND = """
-UPDATE samples SET state = $6
-WHERE run_id = $1 AND task_ord = $2 AND model_ord = $3 AND sample_index >= $4 AND sample_index < $5
-  AND state = $7
 """
 _DONE = """
 UPDATE shards SET state = 'done', lease_until = NULL
@@ -76,7 +71,7 @@ class PostgresShards:
             if row is None:
                 return None
             shard = _shard(run_id, shard_no, row)
-            await _rewind(connection, shard)
+            await rewind_shard(connection, run_id, row)  # a lost worker may have had them
             (context,) = await connection.fetch(_CONTEXT, run_id, shard.task_ord)
             run = await read_run(connection, run_id)
         share = Share(generation=row["generation_share"], grader=row["grader_share"])
@@ -108,13 +103,6 @@ async def _require_nothing_left(
     left = await connection.fetchval(_LEFT_OVER, lease.run_id, *place, for_group)
     if left:
         raise SamplesLeftOver(f"{left} samples of the shard have not ended")
-
-
-async def _rewind(connection: RawConnection, shard: Shard) -> None:
-    """Put samples that a lost worker had in hand back to where their last result is stored."""
-    place = (shard.task_ord, shard.model_ord, shard.from_index, shard.to_index)
-    for in_hand, safe in LAST_SAFE.items():
-        await connection.execute(_REWIND, shard.lease.run_id, *place, safe, in_hand)
 
 
 def _shard(run_id: str, shard_no: int, row: Mapping[str, Any]) -> Shard:

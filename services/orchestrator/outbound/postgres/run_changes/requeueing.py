@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from orchestrator.domain.run_states import NoFailedSamples, RunEvent, RunState, next_state
-from orchestrator.domain.sample import LAST_SAFE
 from orchestrator.domain.work import RunStep
 from orchestrator.outbound.postgres import messages
 from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
-from orchestrator.outbound.postgres.run_records import read_run
+from orchestrator.outbound.postgres.rewinding import rewind_run
+from orchestrator.outbound.postgres.run_records import COUNTED, read_run
 from pgstore.database import RawConnection
 
 _FAILED = "SELECT EXISTS (SELECT 1 FROM samples WHERE run_id = $1 AND state = 'failed')"
@@ -30,24 +30,17 @@ UPDATE samples s SET
     generation_started_at = NULL, generation_ended_at = NULL, started_at = NULL, ended_at = NULL
 WHERE s.run_id = $1 AND {_AGAIN}
 """  # noqa: S608 -- ours
-# Nobody has them in hand: a run that has ended has no leases.
-_REWIND = "UPDATE samples SET state = $2 WHERE run_id = $1 AND state = $3"
 _DROP_SHARDS = "DELETE FROM shards WHERE run_id = $1"
 # Without shards the row has the counts itself, until the run is cut again. Artifacts stay until
 # they are replaced.
-_QUEUE = """
+_QUEUE = f"""
 UPDATE runs SET
     state = $2, edition = edition + 1, epoch = epoch + 1, lease_until = NULL, prepared_at = NULL,
-    finish_at = NULL, ended_at = NULL, metrics = NULL, error_code = NULL, error_message = NULL,
+    finish_at = NULL, ended_at = NULL, error_code = NULL, error_message = NULL,
     error_stage = NULL, run_token = coalesce(nullif($3, ''), run_token),
-    completed = CASE WHEN total > 0 THEN
-        (SELECT count(*) FROM samples WHERE run_id = $1 AND state = 'completed') END,
-    failed = CASE WHEN total > 0 THEN
-        (SELECT count(*) FROM samples WHERE run_id = $1 AND state = 'failed') END,
-    input_tokens = NULL, output_tokens = NULL, cached_tokens = NULL, reasoning_tokens = NULL,
-    tokens_estimated = false, dispatched_at = now(), dispatches = 1, mishaps = 0
+    dispatched_at = now(), dispatches = 1, mishaps = 0, {COUNTED}
 WHERE run_id = $1
-"""
+"""  # noqa: S608 -- ours
 
 _KEEPS_ASIDE: Mapping[RunEvent, bool] = MappingProxyType(
     {RunEvent.RERUN_FAILED: True, RunEvent.RETRY: False}
@@ -77,8 +70,7 @@ async def requeue(
             raise NoFailedSamples(f"run {run_id} has no failed samples", state=state)
         await connection.execute(_KEEP_ASIDE, run_id)
     await connection.execute(_QUEUE_FAILED, run_id)
-    for in_hand, safe in LAST_SAFE.items():
-        await connection.execute(_REWIND, run_id, safe, in_hand)
+    await rewind_run(connection, run_id)
     await connection.execute(_DROP_SHARDS, run_id)
     await connection.execute(_QUEUE, run_id, after, token)
     await announcer.announce(connection, Fact.QUEUED, await read_run(connection, run_id))

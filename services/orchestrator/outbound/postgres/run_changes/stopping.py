@@ -6,10 +6,10 @@ the run. The leases of dead workers end by themselves, and then the sweeper does
 """
 
 from orchestrator.domain.run_states import RunEvent, RunState, next_state
-from orchestrator.domain.sample import LAST_SAFE
 from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
+from orchestrator.outbound.postgres.rewinding import rewind_shard
 from orchestrator.outbound.postgres.run_changes.discards import discard_artifacts
-from orchestrator.outbound.postgres.run_records import read_run
+from orchestrator.outbound.postgres.run_records import COUNTED, read_run
 from pgstore.database import RawConnection
 
 _SET_STATE = "UPDATE runs SET state = $2 WHERE run_id = $1"
@@ -19,11 +19,6 @@ UPDATE shards SET state = 'waiting', epoch = epoch + 1, lease_until = NULL
 WHERE run_id = $1 AND (state = 'dispatched' OR (state = 'leased' AND (lease_until < now() OR $2)))
 RETURNING task_ord, model_ord, from_index, to_index
 """
-_REWIND = """
-UPDATE samples SET state = $6
-WHERE run_id = $1 AND task_ord = $2 AND model_ord = $3 AND sample_index >= $4 AND sample_index < $5
-  AND state = $7
-"""
 _IN_HANDS = """
 SELECT EXISTS (SELECT 1 FROM shards WHERE run_id = $1 AND state = 'leased')
     OR EXISTS (SELECT 1 FROM runs WHERE run_id = $1 AND lease_until >= now())
@@ -31,17 +26,11 @@ SELECT EXISTS (SELECT 1 FROM shards WHERE run_id = $1 AND state = 'leased')
 # Whoever writes under the run's lease is waited for, so that nothing is written after the end.
 _LOCK_AGAINST_FENCES = "SELECT 1 FROM runs WHERE run_id = $1 FOR UPDATE"
 # Counted from the rows: a run that waits to be worked on again has no shards yet.
-_END = """
+_END = f"""
 UPDATE runs SET
-    state = $2, ended_at = now(), epoch = epoch + 1, lease_until = NULL, metrics = NULL,
-    completed = CASE WHEN total > 0 THEN
-        (SELECT count(*) FROM samples WHERE run_id = $1 AND state = 'completed') END,
-    failed = CASE WHEN total > 0 THEN
-        (SELECT count(*) FROM samples WHERE run_id = $1 AND state = 'failed') END,
-    input_tokens = NULL, output_tokens = NULL, cached_tokens = NULL, reasoning_tokens = NULL,
-    tokens_estimated = false
+    state = $2, ended_at = now(), epoch = epoch + 1, lease_until = NULL, {COUNTED}
 WHERE run_id = $1
-"""
+"""  # noqa: S608 -- ours
 _BEING_CANCELLED = """
 SELECT run_id FROM runs WHERE state = 'cancelling' LIMIT 200 FOR UPDATE SKIP LOCKED
 """
@@ -98,6 +87,4 @@ async def close_shards(connection: RawConnection, run_id: str, *, leased_too: bo
     The caller holds the run's row for update.
     """
     for row in await connection.fetch(_CLOSE_SHARDS, run_id, leased_too):
-        place = (row["task_ord"], row["model_ord"], row["from_index"], row["to_index"])
-        for in_hand, safe in LAST_SAFE.items():
-            await connection.execute(_REWIND, run_id, *place, safe, in_hand)
+        await rewind_shard(connection, run_id, row)
