@@ -21,7 +21,8 @@ from localstack.stack.folder import StateFolder
 # together. Two graders of this kind get different ones as long as their process ids are near.
 _UID_FIRST = 300_000
 _JAILS_MAX = 15
-_UIDS = _JAILS_MAX + 1
+# A grader takes one for each jail of runs, two for those that check programs and one for the trial.
+_UIDS = _JAILS_MAX + 3
 _GRADERS_MAX = 4_096
 
 _NAME = "grader"
@@ -31,6 +32,12 @@ _END_S = 1.0
 def new_secret() -> str:
     """Return a secret for one lone grader and whoever talks with it."""
     return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def jail_defaults(process_id: int) -> dict[str, str]:
+    """Return how many jails the lone grader of a process has, and the first of its user ids."""
+    uid_first = _UID_FIRST + process_id % _GRADERS_MAX * _UIDS
+    return {"JAIL_UID_FIRST": str(uid_first), "JAILS_MAX": str(_JAILS_MAX)}
 
 
 @asynccontextmanager
@@ -55,12 +62,10 @@ async def running_grader(
         folder = StateFolder(Path(temporary))
         folder.make()
         address = loopback(free_port())
-        uid_first = _UID_FIRST + os.getpid() % _GRADERS_MAX * _UIDS
-        defaults = {"JAIL_UID_FIRST": str(uid_first), "JAILS_MAX": str(_JAILS_MAX)}
         told = lone_grader_environment(
             {"RPC_ADDRESS": address, "BRIDGE_ADDRESS": loopback(bridge_port)},
             secret=secret,
-            defaults=defaults,
+            defaults=jail_defaults(os.getpid()),
             outside=environment,
         )
         service = Service(
