@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from statistics import fmean
 
 from google.protobuf.duration_pb2 import Duration
@@ -29,13 +29,10 @@ class Used:
 
     def as_json(self) -> JsonObject:
         """Return it for scripts."""
-        return {
-            "run_time_s": self.run_time_s,
-            "cpu_time_s": self.cpu_time_s,
-            "peak_memory_bytes": self.peak_memory_bytes,
-            "stdout": self.stdout,
-            "stderr": self.stderr,
-        }
+        return asdict(self)
+
+
+_UNKNOWN: Mapping[str, JsonValue] = dict.fromkeys(known.name for known in fields(Used))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +85,7 @@ class TriedSample:
             "scores": dict(self.scores),
             "judge": self.judge,
             "error": error,
-            **(_unknown() if self.used is None else self.used.as_json()),
+            **(_UNKNOWN if self.used is None else self.used.as_json()),
             "model_calls": calls_json(self.calls),
         }
 
@@ -192,16 +189,6 @@ def _used(told: pb.SampleOutcome | pb.AggregateExecution) -> Used:
         stdout=told.stdout,
         stderr=told.stderr,
     )
-
-
-def _unknown() -> JsonObject:
-    return {
-        "run_time_s": None,
-        "cpu_time_s": None,
-        "peak_memory_bytes": None,
-        "stdout": None,
-        "stderr": None,
-    }
 
 
 def _seconds(duration: Duration) -> float:
