@@ -1,1 +1,4 @@
-"""A jail's first process, which never runs tenant code, and its children, which do."""
+"""A jail's first process, and its children, which run tenant code.
+
+The first process runs none, unless a grader asks for `preload`.
+"""
