@@ -105,6 +105,10 @@ class Jail:
         """Process id of its nsjail."""
         return self._process.pid
 
+    def is_single(self) -> bool:
+        """Whether the runner has no thread and no process besides itself."""
+        return self._process.is_single()
+
     async def load(self, program: bytes, limits: Limits | None = None) -> None:
         """Hand the runner another program; executions that run already keep theirs.
 
@@ -174,7 +178,7 @@ class Jail:
             self._look(spare=1)  # the program is compiled in a child of the runner's
             async with asyncio.timeout(preload.limits.wall_s) as clock, without_stalls(clock):
                 await self.load(program, preload.limits)
-        if not self._process.is_single():
+        if not self.is_single():
             raise JailLost("the module body left a thread or a process behind")
         if not self.is_lost:
             self._look()

@@ -1,13 +1,10 @@
 """Whether the modules that jails import once survive that: tried once for each root."""
 
 import hashlib
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from grader.inside.runner.preimports import PREIMPORTED_LIST
 from grader.jail.config import JailSetup, policy_path
-from grader.jail.jail import Jail
 from grader.jail.selftest import SelfTestFailed, run_trial, trial_jail
 from grader.jail.uids import Uids
 
@@ -55,7 +52,7 @@ async def _fault(
     setup: JailSetup, uids: Uids, modules: Sequence[str], memory_bytes: int
 ) -> str | None:
     async with trial_jail(setup, uids, _TRIAL, modules) as jail:
-        if _threads(jail) > 1:
+        if not jail.is_single():
             return "it starts a thread"
         tried = await run_trial(jail, {"modules": modules}, memory_bytes)
     failure = tried.failure or (tried.result.failure if tried.result else None)
@@ -64,9 +61,3 @@ async def _fault(
     if tried.result is None or not tried.result.scores["descriptors"]:
         return "it keeps a descriptor open"
     return None
-
-
-def _threads(jail: Jail) -> int:
-    """Threads of a jail's first process, the runner."""
-    children = Path(f"/proc/{jail.pid}/task/{jail.pid}/children").read_text(encoding="ascii")
-    return len(os.listdir(f"/proc/{children.split()[0]}/task"))  # noqa: PTH208

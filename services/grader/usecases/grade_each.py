@@ -78,9 +78,8 @@ class GradeEach:
         if key.isolation is Isolation.PRELOAD:
             with suppress(PreloadFailed):
                 result = await self._grade_in(key, task, sample, call_model)
-                if (
-                    result.footprint and result.footprint.ending is None
-                ):  # the runner is the program's to lose
+                # The runner is the program's to lose.
+                if result.footprint and result.footprint.ending is None:
                     self.pool.give_up_preload(key)
                 if result.graded.outcome is not Outcome.JAIL_LOST:
                     return result
