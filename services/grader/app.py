@@ -13,6 +13,7 @@ from grader.inbound.sandbox_rpc import SandboxRpc
 from grader.jail.cgroup_probe import probe_cgroups
 from grader.jail.cgroups import Cgroups
 from grader.jail.config import JailSetup, write_config
+from grader.jail.descriptors import check_descriptors
 from grader.jail.distributions import DistributionMissing, Libraries
 from grader.jail.kept_roots import in_use, remove_unused
 from grader.jail.libraries import LibraryMissing
@@ -49,8 +50,8 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
             the service must not serve.
     """
     secret = settings.internal_secret.get_secret_value().encode()
-    count = settings.jails_max + CHECKS_AT_ONCE + 1  # one more for the trial
-    uids = Uids(first=settings.jail_uid_first, count=count)
+    own = jail_uids(settings)
+    uids = Uids(first=own.start, count=len(own))
     setup = await _tried_setup(settings, uids)
     limits = PoolLimits(
         jails_max=settings.jails_max,
@@ -74,6 +75,12 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
                 services=((add_SandboxServiceServicer_to_server, sandbox, SERVICE_NAME),),
             )
             yield (server, pool, checks)
+
+
+def jail_uids(settings: Settings) -> range:
+    """The outside user ids that a grader run by root takes for itself."""
+    count = settings.jails_max + CHECKS_AT_ONCE + 1  # one more for the trial
+    return range(settings.jail_uid_first, settings.jail_uid_first + count)
 
 
 def _sandbox(settings: Settings, pool: Pool, checks: Pool, bridge: Bridge) -> SandboxRpc:
@@ -127,6 +134,7 @@ def _nsjail() -> Path:
 
 async def _tried_setup(settings: Settings, uids: Uids) -> JailSetup:
     try:
+        check_descriptors(settings.jails_max)
         setup = await asyncio.to_thread(jail_setup, settings)
         await self_test(setup, uids, memory_bytes=settings.execution_memory_bytes)
         await try_libraries(setup, uids, memory_bytes=settings.execution_memory_bytes)
