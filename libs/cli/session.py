@@ -13,6 +13,7 @@ from rich.text import Text
 
 from cli.api import Api
 from cli.errors import CliError, Interrupted
+from cli.views.plain import plain
 from localstack.errors import LocalStackError
 from localstack.stack.description import read_description
 from localstack.stack.foreground import StackStopped
@@ -87,7 +88,7 @@ class Session:
 
     def say(self, line: str) -> None:
         """Tell the person what happens, beside the results."""
-        self.err.print(Text(line, style="dim"))
+        self.err.print(Text(plain(line), style="dim"))
 
     def print_json(self, value: Mapping[str, object]) -> None:
         """Print one JSON object on one line of the output."""

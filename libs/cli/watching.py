@@ -8,6 +8,7 @@ from cli.downloads import artifact_files
 from cli.errors import CliError
 from cli.resources import Run
 from cli.session import Session
+from cli.views.plain import plain
 from cli.views.progress import shown
 from cli.views.results import failures_line, grader_line, results_table
 
@@ -55,7 +56,7 @@ async def show_to_the_end(session: Session, api: Api, run_id: str) -> Run:
     require_completed(run)
     show_results(session, run)
     for file in await artifact_files(api, run_id):
-        session.out.print(f"artifact {file.id}  {file.filename}", markup=False)
+        session.out.print(f"artifact {file.id}  {plain(file.filename)}", markup=False)
     return run
 
 

@@ -8,6 +8,7 @@ from cli.api import Api
 from cli.errors import CliError
 from cli.resources import Run, Suite
 from cli.session import Session, session_of
+from cli.views.plain import plain
 from cli.views.progress import shown
 from cli.watching import (
     follow,
@@ -140,7 +141,7 @@ async def _found(api: Api, object_id: str) -> tuple[str, str]:
     if object_id.startswith("eval_suite_"):
         path = f"/evals/suites/{object_id}"
         suite = Suite.of(await api.get(path))
-        return path, f"the suite {suite.name} ({object_id}) and all its runs"
+        return path, f"the suite {plain(suite.name)} ({object_id}) and all its runs"
     if object_id.startswith("file"):
         raise CliError(f"{object_id} is a file: `proctor files delete {object_id}` deletes it.")
     raise CliError(f"{object_id} is not the id of a run or a suite.")

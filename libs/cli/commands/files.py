@@ -13,6 +13,7 @@ from cli.downloads import download
 from cli.errors import CliError
 from cli.resources import File
 from cli.session import Session, session_of
+from cli.views.plain import plain
 from cli.views.tables import files_table
 
 app = typer.Typer(
@@ -91,7 +92,9 @@ async def _upload(session: Session, paths: list[Path], *, purpose: str, as_json:
                 session.print_json(answer)
                 continue
             file = File.of(answer)
-            session.out.print(f"{file.id}  {file.filename}  {file.bytes} bytes", markup=False)
+            session.out.print(
+                f"{file.id}  {plain(file.filename)}  {file.bytes} bytes", markup=False
+            )
 
 
 async def _list(session: Session, *, purpose: str | None, as_json: bool) -> None:

@@ -13,6 +13,7 @@ from cli.downloads import artifact_files, fetch_artifacts
 from cli.errors import CliError
 from cli.resources import JsonObject, Run
 from cli.session import Session, session_of
+from cli.views.plain import plain
 from cli.views.progress import shown
 from cli.views.tables import runs_table
 from cli.watching import (
@@ -193,7 +194,9 @@ async def _artifacts(session: Session, run_id: str, folder: Path | None, *, as_j
             raise CliError(f"Run {run_id} has no artifacts; only a completed run has.")
         if folder is None:
             for file in files:
-                session.out.print(f"{file.id}  {file.filename}  {file.bytes} bytes", markup=False)
+                session.out.print(
+                    f"{file.id}  {plain(file.filename)}  {file.bytes} bytes", markup=False
+                )
             return
         for path in await fetch_artifacts(api, run_id, folder):
             session.out.print(f"{path}", markup=False)

@@ -14,6 +14,7 @@ from cli.errors import ApiError, CliError
 from cli.resources import File, JsonObject, Suite, SuiteVersion
 from cli.session import Session, session_of
 from cli.suite_files import read_suite_file, resolved
+from cli.views.plain import plain
 from cli.views.tables import created, dataset_file_ids, suites_table, tasks_table
 
 app = typer.Typer(
@@ -133,7 +134,7 @@ async def _create(
         session.print_json(answer)
         return
     suite = Suite.of(answer)
-    session.out.print(f"{suite.id}  {suite.name}", markup=False)
+    session.out.print(f"{suite.id}  {plain(suite.name)}", markup=False)
 
 
 async def _version(
@@ -152,7 +153,7 @@ async def _version(
         return
     state = "staged" if stage else "active"
     ordinal = SuiteVersion.of(answer).version
-    session.out.print(f"{suite.id}  {suite.name}, version {ordinal}, {state}", markup=False)
+    session.out.print(f"{suite.id}  {plain(suite.name)}, version {ordinal}, {state}", markup=False)
 
 
 async def _list(session: Session, *, as_json: bool) -> None:
@@ -175,7 +176,7 @@ async def _show(session: Session, id_or_name: str, *, version: int | None, as_js
     if as_json:
         session.print_json(answer)
         return
-    session.err.print(f"{suite.id}  {suite.name}, version {ordinal}", markup=False)
+    session.err.print(f"{suite.id}  {plain(suite.name)}, version {ordinal}", markup=False)
     tasks_table(tasks, filenames).print_to(session.out)
 
 

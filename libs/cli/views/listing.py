@@ -48,7 +48,7 @@ class Listing:
 
     def _write_lines(self, out: IO[str]) -> None:
         for cells in (self.names, *self.rows):
-            out.write("\t".join(_one_line(cell) for cell in cells) + "\n")
+            out.write("\t".join(plain(_one_line(cell)) for cell in cells) + "\n")
 
     def _fitting(self, width: int) -> RenderableType:
         shown = [self._shown(row) for row in self.rows]

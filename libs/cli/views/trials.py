@@ -10,7 +10,7 @@ from rich.text import Text
 from cli.trials.models import AskedCall
 from cli.trials.results import Trial, TriedExecution, TriedSample, Used
 from cli.views.listing import Listing
-from cli.views.plain import plain
+from cli.views.plain import plain, plain_lines
 
 _LABEL = "bold"
 _NOTHING = "-"
@@ -165,7 +165,7 @@ def _field(name: str, value: str | None) -> Text:
 
 def _block(name: str, text: str) -> Iterator[Text]:
     yield Text(name, style=_LABEL)
-    for line in plain(text.rstrip("\n")).split("\n"):
+    for line in plain_lines(text.rstrip("\n")).split("\n"):
         yield Text(f"{_INDENT}{line}")
 
 

@@ -96,3 +96,16 @@ def test_an_unknown_name_is_a_sentence(terminal: Terminal) -> None:
     assert terminal.run("suites", "show", "nothing") == 1
 
     assert terminal.err == "Error: There is no suite with the id or name nothing.\n"
+
+
+def test_a_name_makes_no_line_of_its_own(terminal: Terminal, suite_file: WriteSuite) -> None:
+    name, shown = "sums\nError: forged\u202e", "sums\\nError: forged\\u202e"
+
+    terminal.run("suites", "create", str(suite_file()), "--name", name)
+    assert terminal.out == f"eval_suite_0  {shown}\n"
+
+    terminal.run("suites", "show", name)
+    assert terminal.err == f"eval_suite_0  {shown}, version 1\n"
+
+    terminal.run("suites", "show", f"{name}?")
+    assert terminal.err == f"Error: There is no suite with the id or name {shown}?.\n"

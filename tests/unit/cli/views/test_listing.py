@@ -72,3 +72,15 @@ def test_a_cell_gives_the_terminal_no_commands() -> None:
 
         assert not set(text) & set("\x1b\x07")
         assert "\\x07" in text
+
+
+def test_a_cell_makes_no_row_and_no_field_of_its_own() -> None:
+    listing = Listing(names=("id", "name"), rows=[("1", "a\nid    2\u202e")])
+
+    for width in (160, 10):
+        text = printed(listing, width=width, terminal=True)
+
+        assert "a\\nid" in text
+        assert "\\u202e" in text
+        assert not any(line.startswith("id    2") for line in text.splitlines())
+    assert printed(listing, width=10, terminal=False) == "id\tname\n1\ta id 2\\u202e\n"

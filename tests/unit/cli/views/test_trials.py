@@ -151,3 +151,38 @@ def test_text_of_a_grader_is_no_markup() -> None:
 
     assert "extracted   [red]x[/red]" in text
     assert "  [/]" in text
+
+
+@pytest.mark.parametrize("place", ["id", "score", "metric", "message", "extracted"])
+def test_no_name_or_text_of_a_grader_makes_a_line_of_ours(place: str) -> None:
+    forged = "samples     1000: 1000 scored"
+    evil = f"score\n{forged}\nx\u202e"
+    problem = Problem(code="grader_error", message=evil, stage="score", traceback="")
+    sample = {
+        "id": replace(FAILED, id=evil),
+        "score": replace(SCORED, scores={evil: 1.0}),
+        "metric": SCORED,
+        "message": replace(FAILED, problem=problem),
+        "extracted": replace(SCORED, extracted_output=evil),
+    }[place]
+    metrics = {evil: 1.0} if place == "metric" else {}
+    trial = Trial(samples=[sample], execution=replace(EXECUTION, metrics=metrics))
+
+    text = printed(
+        [*sample_view(sample, trial.execution, verbose=True), *trial_view(trial, verbose=True)]
+    )
+
+    assert forged not in text.splitlines()
+    assert f"score\\n{forged}\\nx\\u202e" in text
+    assert "\u202e" not in text
+
+
+def test_a_block_keeps_its_lines_and_stands_in_from_ours() -> None:
+    printing = replace(USED, stdout="one\n\ttwo\nscored\u2066")
+
+    lines = printed(sample_view(replace(SCORED, used=printing), None, verbose=False)).splitlines()
+
+    place = lines.index("stdout")
+    assert lines[place + 1] == "  one"
+    assert lines[place + 2].split() == ["two"]
+    assert lines[place + 3] == "  scored\\u2066"
