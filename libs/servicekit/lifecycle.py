@@ -1,6 +1,7 @@
 """How a service's process starts, runs its loops and stops."""
 
 import asyncio
+import resource
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -33,8 +34,11 @@ def run_service(build: Build, name: str) -> None:
     """Build the service, run its loops on uvloop until SIGTERM or SIGINT, and clean up.
 
     Returns when it was asked to stop; a failure of any loop stops all and ends the process with
-    exit code 1, so that whoever supervises it starts it again.
+    exit code 1, so that whoever supervises it starts it again. The process may open as many files
+    as the machine lets it.
     """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(serve(build, name))

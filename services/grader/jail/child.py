@@ -2,10 +2,11 @@
 
 import os
 import socket
+from contextlib import ExitStack
 
 from grader.domain.outcome import Cause
 from grader.jail.frames import FrameStream
-from grader.jail.pipes import Tap
+from grader.jail.pipes import Tap, open_pipe
 
 KEPT_OUTPUT_BYTES = 16_384
 PRINTED_BYTES_MAX = 1_048_576
@@ -20,10 +21,13 @@ class Child:
     def __init__(self, number: int, *, frame_bytes_max: int) -> None:
         self.number = number
         self.cause: Cause | None = None
+        self.was_refused = False
         self._printed_bytes = 0
-        stream, stream_inside = socket.socketpair()
-        out, out_inside = os.pipe()
-        err, err_inside = os.pipe()
+        with ExitStack() as opened:
+            stream, stream_inside = map(opened.enter_context, socket.socketpair())
+            out, out_inside = open_pipe(opened)
+            err, err_inside = open_pipe(opened)
+            opened.pop_all()
         self.inside = (stream_inside.detach(), out_inside, err_inside)
         self.stream = FrameStream(stream, frame_bytes_max=frame_bytes_max)
         self._out = Tap(out, keep_bytes=KEPT_OUTPUT_BYTES, on_more=self._count)

@@ -22,8 +22,8 @@ INSIDE_ID = 1000
 # protect from.
 INTERPRETER = (PYTHON, "-S", "-s", "-P", "-B", "-X", "utf8", f"{APP}/grader/inside/runner/main.py")
 
-# Room for the runner (128 by its own limit) and for children whose threads are being torn down.
-PIDS_MAX = 192
+# Room for what the jail's own limit allows (320) and for threads that are being torn down.
+PIDS_MAX = 384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

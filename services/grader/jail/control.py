@@ -20,13 +20,21 @@ class JailLost(Exception):
 class Control:
     """Orders out, answers in.
 
-    `on_lost` is called once, when the runner is gone or says what it should not.
+    `on_lost` is called once, when the runner is gone or says what it should not. `on_refused` is
+    called with the number of an execution that it could not fork; KeyError means there is none.
     """
 
-    def __init__(self, control: socket.socket, *, on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        *,
+        on_lost: Callable[[], None],
+        on_refused: Callable[[object], None],
+    ) -> None:
         control.settimeout(0)
         self._control = control
         self._on_lost = on_lost
+        self._on_refused = on_refused
         self._expected: dict[str, asyncio.Future[Answer]] = {}
         self._is_lost = False
         self._loop = asyncio.get_running_loop()
@@ -73,6 +81,9 @@ class Control:
         try:
             payload = self._control.recv(ANSWER_BYTES_MAX)
             answer = orjson.loads(payload)
+            if answer["op"] == "refused":
+                self._on_refused(answer["id"])
+                return
             future = self._expected.pop(_name(answer))
         except BlockingIOError:
             return

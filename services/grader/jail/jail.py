@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -15,18 +16,26 @@ from grader.jail.stalls import without_stalls
 
 START_S = 20.0  # a start takes 0.06 s; a machine out of breath may need a hundred times that
 REAP_S = 5.0
-# How often a jail whose runner may be hostile is searched for processes that nobody ordered: they
-# would add up to more memory than its executions may have.
+# How often a jail whose runner may be hostile is searched for processes that nobody ordered, which
+# would add up to more memory than its executions may have, and the runner for threads, which would
+# compute without a CPU slot.
 WATCH_S = 0.1
+# Threads of executions make a look longer, and so the next one later: to this part of our time.
+WATCH_SHARE = 0.01
 # A child whose socket closed is ending; the status that tells why comes a moment later.
 HUNG_UP_GRACE_S = 1.0
 
 STATUS_MAX = 0xFFFF  # what wait4 gives fits into two bytes
+# No machine gives more; whoever reads an ending can write down whatever is below.
+CPU_S_MAX = 1e9
+RSS_BYTES_MAX = 1 << 53
 FILE_BYTES_MAX = 4_194_304
 DESCRIPTORS_MAX = 64
-# Of the whole jail, as the kernel counts: below the runner's own 128, so that threads cannot keep
-# it from forking.
-THREADS_MAX = 64
+# More wait for a place in it, so that each finds room for some threads.
+EXECUTIONS_AT_ONCE_MAX = 48
+# Of all executions of a jail together, as the kernel counts: below the jail's own 320, so that
+# threads cannot keep the runner from forking.
+THREADS_MAX = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class Jail:
 
     def __init__(self, process: JailProcess) -> None:
         self._process = process
-        self._control = Control(process.control, on_lost=self._lose)
+        self._control = Control(process.control, on_lost=self._lose, on_refused=self._refuse)
         self._children: dict[int, Child] = {}
         self._forked = 0
         self._watch: asyncio.TimerHandle | None = None
@@ -128,12 +137,15 @@ class Jail:
         """Start an execution of the program called `kind`; end it with `reap`, whatever happens.
 
         Raises:
-            JailLost: the jail is gone.
+            JailLost: the jail is gone, or there is nothing left to talk to a child with.
         """
         if self.is_lost:
             raise JailLost("the jail was lost")
         self._forked += 1
-        child = Child(self._forked, frame_bytes_max=frame_bytes_max)
+        try:
+            child = Child(self._forked, frame_bytes_max=frame_bytes_max)
+        except OSError as error:
+            raise JailLost(f"no execution can be started: {error}") from error
         order = {"op": "run", "id": child.number, "kind": kind, "limits": _limits(limits)}
         self._children[child.number] = child
         try:
@@ -152,6 +164,9 @@ class Jail:
         A jail that cannot end its child is killed whole. What the child printed stays readable
         until it is closed.
         """
+        if child.was_refused:
+            del self._children[child.number]
+            return None
         grace_s = HUNG_UP_GRACE_S if child.cause is Cause.HUNG_UP else 0.0
         try:
             ended = self._control.expect(f"ended {child.number}")
@@ -159,10 +174,10 @@ class Jail:
             async with asyncio.timeout(REAP_S):
                 answer = await ended
             return Ending(
-                status=_status(answer),
+                status=_whole(answer, "status", most=STATUS_MAX),
                 killed=answer.get("killed") is True,
-                cpu_s=_number(answer, "cpu_s"),
-                rss_bytes=int(_number(answer, "rss_bytes")),
+                cpu_s=_number(answer, "cpu_s", most=CPU_S_MAX),
+                rss_bytes=_whole(answer, "rss_bytes", most=RSS_BYTES_MAX),
             )
         except (JailLost, TimeoutError):
             self._control.lose()
@@ -184,20 +199,31 @@ class Jail:
             self._look()
 
     def _look(self, *, spare: int = 0) -> None:
-        """Give the jail up if there are processes in it that nobody ordered; again in a moment."""
+        """Give the jail up if its runner has threads, or processes that nobody ordered.
+
+        Again in a moment.
+        """
         if self._watch is not None:
             self._watch.cancel()
-        if self._process.count_below() > len(self._children) + spare:
+        started = time.thread_time()
+        if self._process.has_more_than(processes=len(self._children) + spare):
             self._control.lose()
             return
+        after_s = max(WATCH_S, (time.thread_time() - started) / WATCH_SHARE)
         loop = asyncio.get_running_loop()
-        self._watch = loop.call_later(WATCH_S, lambda: self._look(spare=spare))
+        self._watch = loop.call_later(after_s, lambda: self._look(spare=spare))
 
     async def end(self) -> None:
         """Kill the jail and wait until nothing is left of it."""
         if not self.is_lost:
             self._control.lose()
         await self._process.end()
+
+    def _refuse(self, number: object) -> None:
+        """End an execution that the kernel had no room for; the others go on."""
+        child = self._children[number]  # type: ignore[index] # another type is no key either
+        child.was_refused = True
+        child.stop(Cause.LOST)
 
     def _lose(self) -> None:
         if not self.is_lost:
@@ -219,15 +245,17 @@ def _limits(limits: Limits) -> dict[str, int]:
     }
 
 
-def _status(answer: Answer) -> int:
-    status = int(_number(answer, "status"))
-    if not 0 <= status <= STATUS_MAX:
-        raise JailLost("the runner's answer has a status that no wait gives")
-    return status
+def _whole(answer: Answer, key: str, *, most: int) -> int:
+    value = _number(answer, key, most=most)
+    if not isinstance(value, int):
+        raise JailLost(f"the runner's answer has a {key} that is no whole number")
+    return value
 
 
-def _number(answer: Answer, key: str) -> float:
+def _number(answer: Answer, key: str, *, most: float) -> int | float:
     value = answer.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise JailLost(f"the runner's answer has no {key}")
+    if not 0 <= value <= most:
+        raise JailLost(f"the runner's answer has a {key} that no wait gives")
     return value

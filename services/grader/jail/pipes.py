@@ -3,9 +3,21 @@
 import asyncio
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 _READ_BYTES = 65_536
+
+
+def open_pipe(opened: ExitStack) -> tuple[int, int]:
+    """The reading and the writing end of a pipe; `opened` closes both, unless it is told not to.
+
+    Raises:
+        OSError: there are no descriptors left.
+    """
+    reading, writing = os.pipe()
+    for descriptor in (reading, writing):
+        opened.callback(os.close, descriptor)
+    return reading, writing
 
 
 class Tap:

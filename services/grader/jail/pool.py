@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from grader.domain.isolation import Isolation
 from grader.jail.config import JailSetup, jail_command
-from grader.jail.jail import Jail, JailStartFailed, Preload
+from grader.jail.jail import EXECUTIONS_AT_ONCE_MAX, Jail, JailStartFailed, Preload
 from grader.jail.places import Places
 from grader.jail.uids import Uids
 from servicekit.errors import Kind, ServiceError
@@ -89,6 +89,7 @@ class Pool:
         self._kept: dict[JailKey, _Kept] = {}
         self._dropped: list[_Kept] = []
         self._starting: WeakValueDictionary[JailKey, asyncio.Lock] = WeakValueDictionary()
+        self._rooms: WeakValueDictionary[JailKey, asyncio.Semaphore] = WeakValueDictionary()
         self._places = Places(limits.jails_max, kept=limits.jails_kept)
         self._recalled: set[_Kept] = set()
         self._not_preloadable: dict[JailKey, None] = {}
@@ -121,12 +122,21 @@ class Pool:
         runner runs the module body. Where executions write files, it is a new one each time, which
         ends with the execution.
 
-        Waits for the team's turn while there are as many jails as it may have and all are in use.
+        Waits for the team's turn while there are as many jails as it may have and all are in use,
+        and while there are as many executions of `key` as find room in a jail.
 
         Raises:
             SandboxUnavailable: it cannot be started.
             PreloadFailed: not with this program in its runner, or that was tried before.
         """
+        room = self._rooms.setdefault(key, asyncio.Semaphore(EXECUTIONS_AT_ONCE_MAX))
+        async with room, self._lent(key, program, preload) as jail:
+            yield jail
+
+    @asynccontextmanager
+    async def _lent(
+        self, key: JailKey, program: bytes, preload: Preload | None
+    ) -> AsyncIterator[Jail]:
         if key.isolation is Isolation.FILES:
             kept = await self._start(key, program, preload)
             kept.retired = True

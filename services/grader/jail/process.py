@@ -6,10 +6,10 @@ import signal
 import socket
 import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from grader.jail.pipes import Tap
+from grader.jail.pipes import Tap, open_pipe
 
 LOG_BYTES = 16_384
 # nsjail removes its control groups and ends within milliseconds of its jail; on a busy machine,
@@ -25,9 +25,10 @@ class JailProcess:
     """
 
     def __init__(self, command: Sequence[str]) -> None:
-        self.control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        log, log_inside = os.pipe()
-        try:
+        with ExitStack() as opened:
+            pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            self.control, inside = map(opened.enter_context, pair)
+            log, log_inside = open_pipe(opened)
             self._nsjail = subprocess.Popen(  # noqa: S603 - our own command
                 command,
                 stdin=inside.fileno(),
@@ -35,18 +36,15 @@ class JailProcess:
                 stderr=log_inside,
                 start_new_session=True,  # a terminal's Ctrl-C is for us, who end it in order
             )
-        except OSError:
-            self.control.close()
-            os.close(log)
-            raise
-        finally:
-            inside.close()
-            os.close(log_inside)
+            opened.callback(self._nsjail.terminate)
+            self._watched = os.pidfd_open(self._nsjail.pid)
+            opened.pop_all()
+        inside.close()
+        os.close(log_inside)
         self.log = Tap(log, keep_bytes=LOG_BYTES)
         self.ended = asyncio.Event()
         self._init: int | None = None
         self._init_pid = 0
-        self._watched = os.pidfd_open(self._nsjail.pid)
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._watched, self._reap)
 
@@ -67,19 +65,25 @@ class JailProcess:
             self._init_pid = int(children.read_text(encoding="ascii").split()[0])
             self._init = os.pidfd_open(self._init_pid)
 
-    def count_below(self) -> int:
-        """How many processes there are in the jail besides its first."""
+    def has_more_than(self, processes: int) -> bool:
+        """Whether its first process has a second thread, or more than `processes` are below it.
+
+        Every thread found is a file to read, so what is forbidden ends the search: threads of the
+        first before anything below it is looked at, and processes as soon as they are too many.
+        """
+        if len(_threads(self._init_pid)) > 1:
+            return True
         found = 0
         unseen = [self._init_pid]
-        while unseen:
+        while unseen and found <= processes:
             children = _children(unseen.pop())
             found += len(children)
             unseen += children
-        return found
+        return found > processes
 
     def is_single(self) -> bool:
         """Whether there is one process in the jail, of one thread; not so when it is gone."""
-        return len(_threads(self._init_pid)) == 1 and self.count_below() == 0
+        return bool(_threads(self._init_pid)) and not self.has_more_than(processes=0)
 
     def kill(self) -> None:
         """Kill everything in the jail at once; nsjail then cleans up and ends.

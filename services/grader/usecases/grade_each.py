@@ -13,7 +13,7 @@ from grader.domain.outcome import Outcome
 from grader.domain.result import Graded, failed, read_graded
 from grader.jail.child import Child
 from grader.jail.execution import Clock, Executed, Order, Result, execute
-from grader.jail.jail import Preload
+from grader.jail.jail import EXECUTIONS_AT_ONCE_MAX, Preload
 from grader.jail.pool import JailKey, Pool, PreloadFailed
 from grader.jail.slots import CpuSlots
 from grader.usecases.conversations import Conversation, Models
@@ -23,8 +23,6 @@ RESULT_BYTES_MAX = 1_048_576
 # A grader without models computes all the time: a few executions more than slots keep every slot
 # busy.
 SPARE_EXECUTIONS = 2
-# One that waits for a model is a sleeping process of some MiB.
-EXECUTIONS_MAX = 64
 # A jail each is more than a process each: a start, a temporary file system, one of the places that
 # all teams share. The spare ones start while others run.
 JAILS_MAX = 8
@@ -60,7 +58,9 @@ class GradeEach:
                 workers.create_task(self._work(task, samples, call_model, put))
 
     def _executions_at_once(self, task: GradeTask) -> int:
-        useful = EXECUTIONS_MAX if task.access.allowed else self.slots.count + SPARE_EXECUTIONS
+        useful = (
+            EXECUTIONS_AT_ONCE_MAX if task.access.allowed else self.slots.count + SPARE_EXECUTIONS
+        )
         if task.isolation is Isolation.FILES:
             useful = min(useful, JAILS_MAX)
         return max(1, min(task.concurrency, useful))

@@ -1,6 +1,7 @@
 """Run the grader on a kernel that lacks something, or without one of its files.
 
     python deprived.py [--as ID] [--no-user-namespaces] [--cover SOURCE TARGET] [--machine NAME]
+                       [--files COUNT]
 
 makes a user namespace around itself, takes the thing away in it, and becomes `python -m grader`.
 Nothing outside of the namespace changes.
@@ -9,6 +10,7 @@ Nothing outside of the namespace changes.
 import argparse
 import ctypes
 import os
+import resource
 import sys
 from pathlib import Path
 
@@ -52,10 +54,13 @@ def main() -> None:
     parser.add_argument("--no-user-namespaces", action="store_true")
     parser.add_argument("--cover", nargs=2, action="append", default=[])
     parser.add_argument("--machine", choices=["i686"])
+    parser.add_argument("--files", type=int)
     chosen = parser.parse_args()
     enter_namespace(chosen.inside_id)
     for source, target in chosen.cover:
         cover(source, target)
+    if chosen.files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (chosen.files, chosen.files))
     if chosen.no_user_namespaces:
         forbid_user_namespaces()
     if chosen.machine:

@@ -2,6 +2,7 @@ import asyncio
 
 import orjson
 
+from grader.jail.jail import EXECUTIONS_AT_ONCE_MAX
 from integration.grader.conftest import (
     JUDGED,
     FakeBridge,
@@ -47,6 +48,30 @@ async def test_25_judge_calls_are_in_flight_with_two_cpu_slots() -> None:
 
     assert {outcome.outcome for outcome in outcomes.values()} == {pb.OUTCOME_SCORED}
     assert bridge.in_flight_max == 25
+
+
+async def test_however_many_wait_for_a_slow_judge_each_can_still_start_threads() -> None:
+    source = """
+from concurrent.futures import ThreadPoolExecutor
+def grade(sample, item, ctx):
+    ctx.responses_create(input="?")
+    with ThreadPoolExecutor(3) as threads:
+        return sum(threads.map(lambda _: 1, range(3))) / 3
+"""
+    bridge = FakeBridge(together=EXECUTIONS_AT_ONCE_MAX, latency_s=0.2)
+    async with running_grader(bridge, cpu_slots=2) as grader:
+        task = grade_task(source, model_access="mka1", judge_model="judge", concurrency=1_000)
+        async with asyncio.TaskGroup() as tasks:
+            shards = [
+                tasks.create_task(
+                    grader.grade(task, [sample(number) for number in range(first, first + 72)])
+                )
+                for first in (0, 72)
+            ]
+
+    outcomes = [one for shard in shards for one in shard.result().values()]
+    assert {outcome.outcome for outcome in outcomes} == {pb.OUTCOME_SCORED}
+    assert bridge.in_flight_max == EXECUTIONS_AT_ONCE_MAX
 
 
 async def test_threads_of_one_execution_call_models_at_once() -> None:

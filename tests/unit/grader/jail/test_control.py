@@ -17,13 +17,19 @@ class Runner:
         host, self.socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.host = host
         self.losses = 0
-        self.control = Control(host, on_lost=self._lose)
+        self.refused: list[object] = []
+        self.control = Control(host, on_lost=self._lose, on_refused=self._refuse)
 
     def says(self, payload: bytes) -> None:
         self.socket.send(payload)
 
     def _lose(self) -> None:
         self.losses += 1
+
+    def _refuse(self, number: object) -> None:
+        if number != 1:
+            raise KeyError(number)
+        self.refused.append(number)
 
 
 @pytest.fixture
@@ -59,8 +65,29 @@ async def test_answers_go_to_those_who_expect_them(runner: Runner) -> None:
     assert (await one)["id"] == 1
 
 
+async def test_an_execution_that_cannot_be_forked_costs_no_other(runner: Runner) -> None:
+    other = runner.control.expect("ended 2")
+
+    runner.says(b'{"op":"refused","id":1,"errno":11}')
+    runner.says(b'{"op":"ended","id":2}')
+
+    assert (await other)["id"] == 2
+    assert (runner.refused, runner.losses) == ([1], 0)
+
+
 @pytest.mark.parametrize(
-    "payload", [b"{}", b"x", b"[]", b'{"op":"ended","id":9}', b"\xff", b'{"op":[]}']
+    "payload",
+    [
+        b"{}",
+        b"x",
+        b"[]",
+        b'{"op":"ended","id":9}',
+        b'{"op":"refused","id":9}',
+        b'{"op":"refused","id":[]}',
+        b'{"op":"refused"}',
+        b"\xff",
+        b'{"op":[]}',
+    ],
 )
 async def test_a_runner_that_says_what_nobody_expects_is_given_up(
     runner: Runner, payload: bytes
