@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.domain.usage import TokenCounts
+
 ATTEMPT_TIMEOUT_S = 120.0
 MAX_RETRIES = 2
 UPSTREAM_BODY_BYTES = 4096
@@ -48,16 +50,6 @@ class ModelCall:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tokens:
-    """Tokens that the provider reported; None where it reported nothing, which is not zero."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a successful call gave.
 
@@ -72,7 +64,7 @@ class Answer:
     output_text: str = ""
     reasoning: str = ""
     response_id: str = ""
-    tokens: Tokens = field(default_factory=Tokens)
+    tokens: TokenCounts = field(default_factory=TokenCounts)
     body: Mapping[str, object] = field(default_factory=dict)
     body_json: bytes = b""
     error_message: str = ""

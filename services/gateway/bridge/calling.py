@@ -18,7 +18,6 @@ from gateway.bridge.call import (
     ModelCall,
     Progress,
     Purpose,
-    Tokens,
     invalid_request,
 )
 from gateway.bridge.catalogue import Catalogue, Route
@@ -26,6 +25,7 @@ from gateway.bridge.metering import UsageMeter
 from gateway.bridge.request_body import read_body
 from gateway.bridge.run_tokens import RunTokens
 from gateway.domain.run_token import RunGrant
+from gateway.domain.usage import TokenCounts
 from servicekit.clock import Clock
 from servicekit.errors import ServiceError
 from servicekit.logs import get_logger
@@ -38,7 +38,7 @@ class _Asked:
     question: Question
     adapter: Adapter
     body: Mapping[str, object]
-    note: Callable[[Tokens], None]
+    note: Callable[[TokenCounts], None]
 
 
 class ModelCalls:
@@ -143,7 +143,7 @@ class ModelCalls:
         asked.note(answer.tokens)
         return answer
 
-    def _note(self, call: ModelCall, grant: RunGrant, model: str, tokens: Tokens) -> None:
+    def _note(self, call: ModelCall, grant: RunGrant, model: str, tokens: TokenCounts) -> None:
         # The tokens of candidates are kept with their samples.
         if call.purpose is Purpose.GRADER:
             self._meter.note(grant, model, tokens)

@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from gateway.bridge.call import Tokens
 from gateway.domain.run_token import RunGrant
-from gateway.domain.usage import ModelUsage, TokenSums, UsageSum
+from gateway.domain.usage import ModelUsage, TokenCounts, UsageSum
 from servicekit.errors import ServiceError
 from servicekit.ids import new_id
 from servicekit.logs import get_logger
@@ -43,21 +42,13 @@ class UsageMeter:
     _changed: set[tuple[str, str]] = field(default_factory=set)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def note(self, grant: RunGrant, model: str, tokens: Tokens) -> None:
+    def note(self, grant: RunGrant, model: str, tokens: TokenCounts) -> None:
         """Count one answer of a model."""
         key = (grant.run_id, model)
         known = self._sums.get(key) or UsageSum(
             id=new_id("usage"), run_id=grant.run_id, model=model, usage=ModelUsage()
         )
-        one = ModelUsage(
-            calls=1,
-            tokens=TokenSums(
-                input_tokens=tokens.input_tokens,
-                output_tokens=tokens.output_tokens,
-                cached_tokens=tokens.cached_tokens,
-                reasoning_tokens=tokens.reasoning_tokens,
-            ),
-        )
+        one = ModelUsage(calls=1, tokens=tokens)
         self._sums[key] = replace(known, usage=known.usage.plus(one))
         self._changed.add(key)
         self._wake.set()

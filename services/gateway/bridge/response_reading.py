@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.bridge.call import Answer, AnswerStatus, CallFailed, Tokens
+from gateway.bridge.call import Answer, AnswerStatus, CallFailed
+from gateway.domain.usage import TokenCounts
 
 REASONING_BYTES = 65536
 CUT_MARK = "\n[cut at 64 KiB]"
@@ -53,15 +54,15 @@ def read_embeddings(answer: Mapping[str, Any]) -> Answer:
     if not isinstance(answer.get("data"), list):
         raise CallFailed("model_error", f"the upstream sent no embeddings{error_in(answer)}")
     usage = answer.get("usage")
-    tokens = Tokens(input_tokens=_count(usage, "prompt_tokens"))
+    tokens = TokenCounts(input_tokens=_count(usage, "prompt_tokens"))
     return Answer(status=None, tokens=tokens, body=answer)
 
 
-def read_usage(usage: object) -> Tokens:
+def read_usage(usage: object) -> TokenCounts:
     """Return the counts in a Responses object's `usage`; what is no count was not reported."""
     if not isinstance(usage, dict):
-        return Tokens()
-    return Tokens(
+        return TokenCounts()
+    return TokenCounts(
         input_tokens=_count(usage, "input_tokens"),
         output_tokens=_count(usage, "output_tokens"),
         cached_tokens=_count(usage.get("input_tokens_details"), "cached_tokens"),

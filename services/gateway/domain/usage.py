@@ -1,25 +1,25 @@
-"""What graders of a run asked models, in calls and tokens."""
+"""Tokens of model calls, and what graders of a run asked models, added up."""
 
 from dataclasses import dataclass, field, fields
 from typing import Self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenSums:
-    """Sums of reported tokens; None where no call reported the figure, which is not zero."""
+class TokenCounts:
+    """Tokens that providers reported; None where nobody reported the figure, which is not zero."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
 
-    def plus(self, other: "TokenSums") -> "TokenSums":
+    def plus(self, other: "TokenCounts") -> "TokenCounts":
         """Return both together."""
         added = {
             name.name: _added(getattr(self, name.name), getattr(other, name.name))
             for name in fields(self)
         }
-        return TokenSums(**added)
+        return TokenCounts(**added)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +27,7 @@ class ModelUsage:
     """Answered calls of one model and what they cost."""
 
     calls: int = 0
-    tokens: TokenSums = field(default_factory=TokenSums)
+    tokens: TokenCounts = field(default_factory=TokenCounts)
 
     def plus(self, other: Self) -> "ModelUsage":
         """Return both together."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.domain.usage import ModelUsage, TokenSums, UsageSum
+from gateway.domain.usage import ModelUsage, TokenCounts, UsageSum
 from pgstore.database import Database
 
 QUERY_TIMEOUT_S = 5.0
@@ -69,7 +69,7 @@ def _figures(usage: ModelUsage) -> tuple[int | None, ...]:
 def _usage(row: Mapping[str, Any]) -> ModelUsage:
     return ModelUsage(
         calls=row["calls"],
-        tokens=TokenSums(
+        tokens=TokenCounts(
             input_tokens=row["input_tokens"],
             output_tokens=row["output_tokens"],
             cached_tokens=row["cached_tokens"],

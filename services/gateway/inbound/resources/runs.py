@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from gateway.domain.usage import ModelUsage, TokenSums
+from gateway.domain.usage import ModelUsage, TokenCounts
 from gateway.inbound.resources.resource import (
     Identified,
     Page,
@@ -237,7 +237,7 @@ def _grader_usage(by_model: Mapping[str, ModelUsage]) -> GraderUsageObject:
     )
 
 
-def _token_sums(sums: TokenSums) -> Tokens:
+def _token_sums(sums: TokenCounts) -> Tokens:
     return Tokens(
         input=sums.input_tokens,
         output=sums.output_tokens,

@@ -5,8 +5,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gateway.bridge.call import AnswerStatus, Endpoint, Purpose, Tokens
-from gateway.domain.usage import ModelUsage, TokenSums
+from gateway.bridge.call import AnswerStatus, Endpoint, Purpose
+from gateway.domain.usage import ModelUsage, TokenCounts
 from integration.gateway.bridge.bridge_parts import CANARY, BridgeParts, opened, token
 from integration.gateway.bridge.hostile_upstream import (
     HostileUpstream,
@@ -46,7 +46,7 @@ async def test_only_what_graders_ask_is_metered(bridge: BridgeParts) -> None:
 
     assert await bridge.usage.of_runs(["run_1"]) == {
         "run_1": {
-            "small": ModelUsage(calls=2, tokens=TokenSums(input_tokens=6, output_tokens=10)),
+            "small": ModelUsage(calls=2, tokens=TokenCounts(input_tokens=6, output_tokens=10)),
         }
     }
 
@@ -57,7 +57,7 @@ async def test_a_candidate_is_asked_at_responses(
     answer = await bridge.ask(body={"store": True, "temperature": 0})
 
     assert (answer.output_text, answer.response_id) == ("4", "resp_1")
-    assert answer.tokens == Tokens(input_tokens=3, output_tokens=5)
+    assert answer.tokens == TokenCounts(input_tokens=3, output_tokens=5)
     assert answer.body_json == b""
     request = upstream.received[0]
     assert request.path == "/v1/responses"
@@ -117,7 +117,7 @@ async def test_chat_upstreams_answer_in_the_shape_of_responses(
     assert upstream.received[0].body["model"] == "Chat-1"
     assert (answer.output_text, answer.reasoning) == ("4", "2+2")
     assert answer.status is AnswerStatus.INCOMPLETE
-    assert answer.tokens == Tokens(input_tokens=3, output_tokens=5)
+    assert answer.tokens == TokenCounts(input_tokens=3, output_tokens=5)
     assert orjson.loads(answer.body_json)["object"] == "response"
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.domain.usage import ModelUsage, TokenSums, UsageSum
+from gateway.domain.usage import ModelUsage, TokenCounts, UsageSum
 from gateway.outbound.usage_table import UsageTable
 from pgstore.database import Database
 from pgstore.migrations import upgrade
@@ -12,7 +12,7 @@ SUM = UsageSum(
     id="usage_1",
     run_id="run_1",
     model="judge",
-    usage=ModelUsage(calls=2, tokens=TokenSums(input_tokens=7)),
+    usage=ModelUsage(calls=2, tokens=TokenCounts(input_tokens=7)),
 )
 
 
@@ -34,7 +34,7 @@ async def test_a_sum_replaces_the_one_with_its_id_and_other_processes_add_to_it(
     found = await table.of_runs(["run_1", "run_9"])
 
     assert found == {
-        "run_1": {"judge": ModelUsage(calls=4, tokens=TokenSums(input_tokens=14))},
+        "run_1": {"judge": ModelUsage(calls=4, tokens=TokenCounts(input_tokens=14))},
     }
 
 

@@ -1,13 +1,12 @@
 import asyncio
 
-from gateway.bridge.call import Tokens
 from gateway.bridge.metering import UsageMeter, metering
 from gateway.domain.run_token import RunGrant
-from gateway.domain.usage import ModelUsage, TokenSums
+from gateway.domain.usage import ModelUsage, TokenCounts
 from pgstore.availability import StoreUnavailable
 from unit.gateway.backend.usage import MemoryUsage
 
-TOKENS = Tokens(input_tokens=10, output_tokens=2)
+TOKENS = TokenCounts(input_tokens=10, output_tokens=2)
 
 
 def grant(run_id: str = "run_1") -> RunGrant:
@@ -25,13 +24,13 @@ async def test_calls_are_summed_by_run_and_model() -> None:
     ledger = MemoryUsage()
     async with metering(ledger) as meter:
         meter.note(grant(), "judge", TOKENS)
-        meter.note(grant(), "judge", Tokens(input_tokens=1))
-        meter.note(grant(), "other", Tokens())
+        meter.note(grant(), "judge", TokenCounts(input_tokens=1))
+        meter.note(grant(), "other", TokenCounts())
         meter.note(grant("run_2"), "judge", TOKENS)
 
     found = await ledger.of_runs(["run_1"])
     assert found["run_1"] == {
-        "judge": ModelUsage(calls=2, tokens=TokenSums(input_tokens=11, output_tokens=2)),
+        "judge": ModelUsage(calls=2, tokens=TokenCounts(input_tokens=11, output_tokens=2)),
         "other": ModelUsage(calls=1),
     }
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bridge.call import AnswerStatus, CallFailed, Tokens
+from gateway.bridge.call import AnswerStatus, CallFailed
 from gateway.bridge.response_reading import (
     CUT_MARK,
     REASONING_BYTES,
@@ -13,6 +13,7 @@ from gateway.bridge.response_reading import (
     read_embeddings,
     read_response,
 )
+from gateway.domain.usage import TokenCounts
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -164,7 +165,7 @@ def test_tokens_are_what_the_provider_reported() -> None:
         "output_tokens_details": {"reasoning_tokens": 5},
     }
 
-    assert read_response({"output": [], "usage": usage}).tokens == Tokens(
+    assert read_response({"output": [], "usage": usage}).tokens == TokenCounts(
         input_tokens=10, output_tokens=7, cached_tokens=4, reasoning_tokens=5
     )
 
@@ -174,7 +175,7 @@ def test_tokens_are_what_the_provider_reported() -> None:
     [None, "many", [], {"input_tokens": -1, "output_tokens": 2**63}, {"input_tokens": True}],
 )
 def test_what_is_no_count_was_not_reported(usage: object) -> None:
-    assert read_response({"output": [], "usage": usage}).tokens == Tokens()
+    assert read_response({"output": [], "usage": usage}).tokens == TokenCounts()
 
 
 def test_a_monstrous_id_is_cut() -> None:
@@ -205,7 +206,7 @@ def test_embeddings_are_passed_on_with_their_tokens() -> None:
     answer = read_embeddings(body)
 
     assert answer.body == body
-    assert answer.tokens == Tokens(input_tokens=3)
+    assert answer.tokens == TokenCounts(input_tokens=3)
     assert answer.status is None
 
 

@@ -11,8 +11,8 @@ from gateway.bridge.call import (
     Endpoint,
     Progress,
     Purpose,
-    Tokens,
 )
+from gateway.domain.usage import TokenCounts
 from proctor.models.v1 import model_bridge_service_pb2 as pb
 
 
@@ -78,7 +78,7 @@ def test_an_answer_travels_whole() -> None:
         output_text="4",
         reasoning="2+2",
         response_id="resp_1",
-        tokens=Tokens(input_tokens=3, output_tokens=0),
+        tokens=TokenCounts(input_tokens=3, output_tokens=0),
         body_json=b"{}",
     )
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from gateway.domain.run_token import read_run_token
-from gateway.domain.usage import ModelUsage, TokenSums, UsageSum
+from gateway.domain.usage import ModelUsage, TokenCounts, UsageSum
 from proctor.common.v1.usage_pb2 import TokenUsage
 from proctor.runs.v1 import run_pb2
 from proctor.runs.v1.run_service_pb2 import GetArtifactsResponse
@@ -378,7 +378,7 @@ async def test_a_run_tells_what_its_graders_asked_apart_from_its_candidates(
     house: House, client: httpx.AsyncClient, start: Start
 ) -> None:
     run = await start()
-    tokens = TokenSums(input_tokens=30, output_tokens=4)
+    tokens = TokenCounts(input_tokens=30, output_tokens=4)
     for number in (1, 2):
         usage = ModelUsage(calls=1, tokens=tokens)
         await house.usage.write(

@@ -3,8 +3,9 @@ from typing import Any
 import pytest
 
 from gateway.bridge.adapters.chat_response import responses_object
-from gateway.bridge.call import AnswerStatus, CallFailed, Tokens
+from gateway.bridge.call import AnswerStatus, CallFailed
 from gateway.bridge.response_reading import read_response
+from gateway.domain.usage import TokenCounts
 
 # The fields that contract E.7.1 says a response has; output_text is filled in when it is read.
 FIELDS = {
@@ -114,7 +115,7 @@ def test_usage_is_mapped_with_its_details() -> None:
 
     response = responses_object(completion({"content": "4"}, usage=usage), {}, now_s=0)
 
-    assert read_response(response).tokens == Tokens(
+    assert read_response(response).tokens == TokenCounts(
         input_tokens=10, output_tokens=7, cached_tokens=4, reasoning_tokens=5
     )
 
@@ -123,7 +124,7 @@ def test_usage_is_mapped_with_its_details() -> None:
 def test_odd_usage_is_no_usage(usage: object) -> None:
     response = responses_object(completion({"content": "4"}, usage=usage), {}, now_s=0)
 
-    assert read_response(response).tokens == Tokens()
+    assert read_response(response).tokens == TokenCounts()
 
 
 @pytest.mark.parametrize(
