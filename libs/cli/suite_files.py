@@ -2,7 +2,7 @@
 
 Where the manifest wants a `file_id`, `"@rows.jsonl"` stands for the file of that name, which is
 uploaded; where it wants a `source`, `"@grader.py"` stands for the text of that file. Paths are
-relative to the suite file.
+relative to the suite file and stay in its folder.
 """
 
 import hashlib
@@ -14,9 +14,9 @@ from pydantic import JsonValue
 
 from cli.api import Api
 from cli.errors import CliError
+from cli.references import beside, referred
 from cli.resources import File, JsonObject
 
-_MARK = "@"
 _PURPOSE = "evals"
 
 
@@ -55,32 +55,33 @@ async def resolved(suite: SuiteFile, api: Api) -> JsonObject:
     A file that the team already has, by name and content, is not sent again.
 
     Raises:
-        CliError: a file it refers to cannot be read.
+        CliError: a file it refers to cannot be read, or is not in the suite file's folder.
     """
-    return {key: await _resolved(value, suite.folder, api) for key, value in suite.body.items()}
+    return {
+        key: await _resolved(value, suite.folder, api, field=key)
+        for key, value in suite.body.items()
+    }
 
 
-async def _resolved(value: JsonValue, folder: Path, api: Api) -> JsonValue:
+async def _resolved(value: JsonValue, folder: Path, api: Api, *, field: str) -> JsonValue:
     if isinstance(value, list):
-        return [await _resolved(entry, folder, api) for entry in value]
+        return [
+            await _resolved(entry, folder, api, field=f"{field}[{place}]")
+            for place, entry in enumerate(value)
+        ]
     if not isinstance(value, dict):
         return value
     answer: JsonObject = {}
     for key, member in value.items():
-        reference = _reference(member)
+        own = f"{field}.{key}"
+        reference = referred(member) if isinstance(member, str) else ""
         if reference and key == "file_id":
-            answer[key] = await _file_id(folder / reference, api)
+            answer[key] = await _file_id(beside(folder, reference, field=own), api)
         elif reference and key == "source":
-            answer[key] = _text(folder / reference)
+            answer[key] = _text(beside(folder, reference, field=own))
         else:
-            answer[key] = await _resolved(member, folder, api)
+            answer[key] = await _resolved(member, folder, api, field=own)
     return answer
-
-
-def _reference(member: JsonValue) -> str:
-    if not isinstance(member, str) or "\n" in member or not member.startswith(_MARK):
-        return ""
-    return member.removeprefix(_MARK)
 
 
 async def _file_id(path: Path, api: Api) -> str:

@@ -40,7 +40,7 @@ def create(
     """Create a suite from a file and upload what it refers to.
 
     In the file, "file_id": "@rows.jsonl" uploads rows.jsonl from the folder of the file, and
-    "source": "@grader.py" takes the text of grader.py.
+    "source": "@grader.py" takes the text of grader.py. Files outside that folder are not read.
 
     Example: proctor suites create examples/arithmetic-suite.json
     """

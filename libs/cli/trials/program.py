@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from cli.errors import NothingGraded
+from cli.errors import CliError, NothingGraded
+from cli.references import beside, referred
 from cli.trials.reading import read_argument, read_file
 from manifest.json_gate import open_json
 from manifest.parsing import MANIFEST_BYTES_MAX, ManifestInvalid, parse_manifest
@@ -15,7 +16,6 @@ from manifest.problem import to_violations
 from manifest.references import PROGRAM_FILE_BYTES_MAX
 from manifest.schema import Grader, Manifest, Task
 
-_FILE_MARK = "@"
 _REASON = "INVALID_MANIFEST"
 _OWN_TASK = "manifest.tasks[0]."
 _OWN_TASK_ID = "trial"
@@ -100,7 +100,7 @@ def _of_manifest(choices: Choices, path: Path) -> TrialProgram:
     task = _parsed(raw).tasks[place]
     if task.grader is None:
         raise NothingGraded(f"The task {task.id} of {path} has no grader.")
-    file = choices.file or _referenced(task.grader, path)
+    file = choices.file or _referenced(task.grader, path, place)
     if file is not None:
         return TrialProgram(
             task=_with_source(task, _source(file)), filename=file.name, renders=True
@@ -139,13 +139,17 @@ def _changed(manifest: JsonObject, place: int, choices: Choices) -> JsonObject:
     return {**manifest, "tasks": [*tasks[:place], task, *tasks[place + 1 :]]}
 
 
-def _referenced(grader: Grader, manifest: Path) -> Path | None:
+def _referenced(grader: Grader, manifest: Path, place: int) -> Path | None:
     """Return the file beside the manifest that holds the program; None when it is inline."""
-    reference = grader.source or grader.file_id or ""
-    if reference.startswith(_FILE_MARK) and "\n" not in reference:
-        return manifest.parent / reference.removeprefix(_FILE_MARK)
+    told = grader.source or grader.file_id or ""
+    if reference := referred(told):
+        field = f"manifest.tasks[{place}].grader.{'source' if grader.source else 'file_id'}"
+        try:
+            return beside(manifest.parent, reference, field=field)
+        except CliError as error:
+            raise NothingGraded(error.message) from None
     if grader.source is None:
-        raise NothingGraded(f"The grader is the uploaded file {reference}: give its FILE too.")
+        raise NothingGraded(f"The grader is the uploaded file {told}: give its FILE too.")
     return None
 
 

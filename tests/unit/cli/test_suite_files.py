@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,3 +78,82 @@ async def test_a_missing_reference_names_its_path(tmp_path: Path) -> None:
     async with Api("http://f", KEY, transport=httpx.ASGITransport(FakeProctor().app)) as api:
         with pytest.raises(CliError, match=r"gone\.jsonl cannot be read"):
             await resolved(read(path), api)
+
+
+def suite_beside_a_secret(tmp_path: Path) -> Path:
+    """A folder with a suite in it and a link that leaves it; the secret lies outside."""
+    (tmp_path / "secret").write_text("private")
+    folder = tmp_path / "suite"
+    (folder / "data").mkdir(parents=True)
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "up").symlink_to(tmp_path, target_is_directory=True)
+    return folder
+
+
+@pytest.mark.parametrize(("owner", "key"), [("dataset", "file_id"), ("grader", "source")])
+@pytest.mark.parametrize("way", ["../secret", "data/../../secret", "link", "up/secret", "{abs}"])
+async def test_a_suite_reads_nothing_outside_its_folder(
+    owner: str, key: str, way: str, tmp_path: Path
+) -> None:
+    folder, fake = suite_beside_a_secret(tmp_path), FakeProctor()
+    reference = way.replace("{abs}", str(tmp_path / "secret"))
+    path = folder / "s.json"
+    path.write_text(json.dumps({"tasks": [{}, {owner: {key: f"@{reference}"}}]}))
+
+    async with Api("http://f", KEY, transport=httpx.ASGITransport(fake.app)) as api:
+        with pytest.raises(CliError) as refused:
+            await resolved(read(path), api)
+
+    assert refused.value.message.startswith(
+        f"manifest.tasks[1].{owner}.{key}: @{reference} is not in the folder of the suite file"
+    )
+    assert "Copy it beside the suite file, or upload it" in refused.value.message
+    assert not fake.files
+
+
+async def test_a_path_may_be_absolute_only_in_the_command(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    path.write_text(json.dumps({"tasks": [{"dataset": {"file_id": f"@{tmp_path}/rows.jsonl"}}]}))
+
+    async with Api("http://f", KEY, transport=httpx.ASGITransport(FakeProctor().app)) as api:
+        with pytest.raises(CliError, match="is not in the folder of the suite file"):
+            await resolved(read(path), api)
+
+
+@pytest.mark.parametrize("reference", ["loop", "a\0b"])
+async def test_a_reference_that_is_no_path_is_a_sentence(reference: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    path = tmp_path / "s.json"
+    path.write_text(json.dumps({"tasks": [{"grader": {"source": f"@{reference}"}}]}))
+
+    async with Api("http://f", KEY, transport=httpx.ASGITransport(FakeProctor().app)) as api:
+        with pytest.raises(CliError, match=r"manifest\.tasks\[0\]\.grader\.source: .* cannot be r"):
+            await resolved(read(path), api)
+
+
+async def test_files_in_folders_below_and_links_that_stay_inside_are_read(tmp_path: Path) -> None:
+    folder = suite_beside_a_secret(tmp_path)
+    (folder / "data" / "g.py").write_text("x = 1")
+    (folder / "same.py").symlink_to("data/g.py")
+    path = folder / "s.json"
+    sources = ["@data/g.py", "@data/../same.py", "@./data/g.py"]
+    path.write_text(json.dumps({"tasks": [{"grader": {"source": one}} for one in sources]}))
+    elsewhere = tmp_path / "alias"
+    elsewhere.symlink_to(folder, target_is_directory=True)
+
+    async with Api("http://f", KEY, transport=httpx.ASGITransport(FakeProctor().app)) as api:
+        for suite in (read(path), read(elsewhere / "s.json")):
+            body = await resolved(suite, api)
+            assert body["manifest"] == {"tasks": [{"grader": {"source": "x = 1"}}] * 3}
+
+
+async def test_the_suite_of_the_examples_refers_to_files_that_are_read() -> None:
+    fake = FakeProctor()
+    examples = Path(__file__).parents[3] / "examples"
+
+    async with Api("http://f", KEY, transport=httpx.ASGITransport(fake.app)) as api:
+        for path in examples.glob("*.json"):
+            assert '"@' not in json.dumps(await resolved(read(path), api))
+
+    assert len(fake.files) == 1

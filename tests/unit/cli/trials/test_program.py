@@ -129,6 +129,24 @@ def test_a_program_beside_the_manifest_is_read(tmp_path: Path, file: Path, field
     assert program.filename == "mine.py"
 
 
+@pytest.mark.parametrize("field", ["source", "file_id"])
+def test_a_program_outside_the_folder_of_the_manifest_is_not_read(
+    tmp_path: Path, file: Path, field: str
+) -> None:
+    folder = tmp_path / "suite"
+    folder.mkdir()
+    (folder / "link.py").symlink_to(file)
+    for reference in (f"../{file.name}", "link.py", str(file)):
+        path = manifest_in(folder, {"type": "python", field: f"@{reference}"})
+
+        with pytest.raises(NothingGraded) as refused:
+            trial_program(choices(manifest=path))
+
+        assert refused.value.message.startswith(
+            f"manifest.tasks[0].grader.{field}: @{reference} is not in the folder of the suite"
+        )
+
+
 def test_an_uploaded_program_must_be_given(tmp_path: Path) -> None:
     path = manifest_in(tmp_path, {"type": "python", "file_id": "file_9"})
 
