@@ -1,6 +1,6 @@
 """Telling kinds of failure apart: a run's own, another's absence, and mistakes of ours."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from orchestrator.domain.failure import Failure, RunFailed, run_failure_code
 from orchestrator.domain.work import LeaseLost
@@ -45,9 +45,20 @@ def is_passing(error: BaseException) -> bool:
     )
 
 
-def as_run_failure(error: ServiceError, *, stage: str) -> Exception:
-    """Turn another service's refusal into the run's failure, or return it when it is not that."""
+def as_run_failure(
+    error: ServiceError, *, stage: str, about: Callable[[Failure], RunFailed] = RunFailed
+) -> Exception:
+    """Turn another service's refusal into the run's failure, or return it when it is not that.
+
+    `about` says what the failure is about.
+    """
     code = run_failure_code(error.reason)
     if code is None or error.kind in _PASSING:
         return error
-    return RunFailed(Failure(code=code, message=error.message, stage=stage))
+    return about(Failure(code=code, message=error.message, stage=stage))
+
+
+def failed_with(failure: Failure, *, subject: str) -> RunFailed:
+    """Return the run's failure with what it is about said first."""
+    message = f"{subject}: {failure.message}"
+    return RunFailed(Failure(code=failure.code, message=message, stage=failure.stage))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from manifest.programs import Program, ProgramKind
@@ -9,7 +10,7 @@ from manifest.references import PROGRAM_FILE_BYTES_MAX
 from manifest.schema import Grader, Preprocessor, Task, normalised_json
 from orchestrator.domain.failure import Failure, RunFailed, run_failure_code
 from orchestrator.ports.services import Files, Sandbox
-from orchestrator.usecases.failures import as_run_failure
+from orchestrator.usecases.failures import as_run_failure, failed_with
 from servicekit.errors import ServiceError
 
 _STAGE = "prepare"
@@ -62,7 +63,8 @@ class InlinePrograms:
         if checked.violations:
             first = checked.violations[0]
             code = run_failure_code(first.reason) or "grader_invalid"
-            raise _failed(code, _subject(first.path, tasks), first.message)
+            failure = Failure(code=code, message=first.message, stage=_STAGE)
+            raise failed_with(failure, subject=_subject(first.path, tasks))
         return [
             _ready(place, task, entrypoints)
             for (place, task), entrypoints in zip(inlined, checked.entrypoints, strict=True)
@@ -85,17 +87,12 @@ class InlinePrograms:
             raw = await self._files.read(program.file_id, bytes_max=PROGRAM_FILE_BYTES_MAX)
             source = raw.decode("utf-8-sig")
         except ServiceError as error:
-            failure = as_run_failure(error, stage=_STAGE)
-            if isinstance(failure, RunFailed):
-                failure = _failed(failure.failure.code, subject, error.message)
-            raise failure from error
+            about = partial(failed_with, subject=subject)
+            raise as_run_failure(error, stage=_STAGE, about=about) from error
         except UnicodeDecodeError as error:
-            raise _failed(code, subject, "the program is not UTF-8 text") from error
+            failure = Failure(code=code, message="the program is not UTF-8 text", stage=_STAGE)
+            raise failed_with(failure, subject=subject) from error
         return program.model_copy(update={"file_id": None, "source": source})
-
-
-def _failed(code: str, subject: str, message: str) -> RunFailed:
-    return RunFailed(Failure(code=code, message=f"{subject}: {message}", stage=_STAGE))
 
 
 def _called(task: Task, program: Grader | Preprocessor | None, use: str) -> str:

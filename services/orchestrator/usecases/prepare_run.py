@@ -110,10 +110,8 @@ class PrepareRun:
             try:
                 count = await self._store_items(job, ready, sources)
             except ServiceError as error:
-                failure = as_run_failure(error, stage=_STAGE)
-                if isinstance(failure, RunFailed):
-                    failure = sources.task_failure(failure.failure, ready.task)
-                raise failure from error
+                about = partial(sources.task_failure, task=ready.task)
+                raise as_run_failure(error, stage=_STAGE, about=about) from error
             if not count:
                 nothing = Failure(code="empty_dataset", message="there are no rows", stage=_STAGE)
                 raise sources.task_failure(nothing, ready.task)
@@ -151,15 +149,12 @@ class PrepareRun:
     async def _rows(self, dataset: Dataset | None, task: Task, sources: TaskSources) -> _Rows:
         if dataset is None:
             return _no_rows()
+        about = partial(sources.dataset_failure, task=task, dataset=dataset)
         try:
             sha256 = await self._datasets.resolve(normalised_json(dataset))
         except ServiceError as error:
-            failure = as_run_failure(error, stage=_STAGE)
-            if isinstance(failure, RunFailed):
-                failure = sources.dataset_failure(failure.failure, task, dataset)
-            raise failure from error
-        too_long = partial(sources.dataset_failure, task=task, dataset=dataset)
-        return _checked(self._datasets.rows(sha256), too_long)
+            raise as_run_failure(error, stage=_STAGE, about=about) from error
+        return _checked(self._datasets.rows(sha256), about)
 
 
 def _selected(job: RunJob) -> list[tuple[int, Task]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from manifest.schema import Dataset, Task
 from orchestrator.domain.failure import Failure, RunFailed
 from orchestrator.ports.services import Files
+from orchestrator.usecases.failures import failed_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +21,13 @@ class TaskSources:
 
     def dataset_failure(self, failure: Failure, task: Task, dataset: Dataset) -> RunFailed:
         """Return a failure of one dataset with the names of its task and file."""
-        return _about(failure, f"task {task.id}, {self._called(task, dataset)}")
+        subject = f"task {task.id}, {self._called(task, dataset)}"
+        return failed_with(failure, subject=subject)
 
     def task_failure(self, failure: Failure, task: Task) -> RunFailed:
         """Return a failure of a task's rows with the names of the task and all its datasets."""
         datasets = (self._called(task, dataset) for dataset in used_datasets(task))
-        return _about(failure, ", ".join((f"task {task.id}", *datasets)))
+        return failed_with(failure, subject=", ".join((f"task {task.id}", *datasets)))
 
     def _called(self, task: Task, dataset: Dataset) -> str:
         use = "dataset" if dataset is task.dataset else "few-shot dataset"
@@ -47,8 +49,3 @@ def used_datasets(task: Task) -> Iterator[Dataset]:
     yield task.dataset
     if task.fewshot is not None and task.fewshot.count and task.fewshot.dataset is not None:
         yield task.fewshot.dataset
-
-
-def _about(failure: Failure, subject: str) -> RunFailed:
-    message = f"{subject}: {failure.message}"
-    return RunFailed(Failure(code=failure.code, message=message, stage=failure.stage))
