@@ -154,6 +154,28 @@ async def test_a_jail_that_the_body_ends_later_costs_no_sample(grader: Grader) -
     assert seen == [{"score": 1}] * 6
 
 
+@pytest.mark.parametrize("forged", ["'rss_bytes': 2**63", "'cpu_s': 1e300", "'cpu_s': -1"])
+async def test_numbers_that_a_taken_runner_makes_up_cost_no_sample(
+    forged: str, grader: Grader
+) -> None:
+    source = (
+        "import json, sys\n"
+        "def forge(self, answer):\n"
+        f"    forged = {{{forged}}} if answer['op'] == 'ended' else {{}}\n"
+        "    self._control.send(json.dumps({**answer, **forged}).encode())\n"
+        "sys.modules['__main__'].Runner._answer = forge\n"
+        "def grade(sample, item):\n    return 1\n"
+    )
+
+    seen = scores(
+        await grader.grade(
+            grade_task(source, isolation="preload"), [sample(index) for index in range(3)]
+        )
+    )
+
+    assert seen == [{"score": 1}] * 3
+
+
 @pytest.mark.parametrize("isolation", ["preload", "files"])
 async def test_programs_of_every_isolation_ask_models(isolation: str, grader: Grader) -> None:
     task = grade_task(JUDGED, model_access="mka1", judge_model="judge", isolation=isolation)
