@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from contextlib import nullcontext
 
 import pytest
@@ -10,6 +11,7 @@ from grader.domain.outcome import Limits, Outcome
 from grader.jail.child import Child
 from grader.jail.execution import Clock, Executed, Order, execute, receive
 from grader.jail.jail import Jail, JailStartFailed, Preload
+from grader.jail.process import JailProcess
 
 LIMITS = Limits(wall_s=1.0, memory_bytes=1 << 28, cpu_s=2)
 PRELOAD = Preload(LIMITS, nullcontext())
@@ -46,6 +48,7 @@ LOADED = 'control.send(b\'{"op":"loaded"}\')'
 PROCESSES = "[os.fork() or time.sleep(60) for _ in range({count})]"
 LATER = "signal.signal(signal.SIGALRM, lambda *_: os.fork()); signal.alarm(1)"
 THREAD = "threading.Thread(target=time.sleep, args=(60,)).start()"
+THREAD_LATER = f"signal.signal(signal.SIGALRM, lambda *_: {THREAD}); signal.alarm(1)"
 
 
 def says(text: str) -> str:
@@ -131,14 +134,44 @@ async def test_a_program_that_makes_processes_while_it_is_loaded_is_stopped_at_o
             await Jail.start(command, b"{}", Preload(limits, nullcontext()))
 
 
-async def test_a_jail_is_lost_when_its_runner_makes_processes_that_nobody_ordered() -> None:
-    jail = await Jail.start(_command("pass", first=LATER), b"{}", PRELOAD)
+@pytest.mark.parametrize(
+    "later",
+    [pytest.param(LATER, id="a process"), pytest.param(THREAD_LATER, id="a thread")],
+)
+async def test_a_jail_is_lost_when_its_runner_makes_later_what_nobody_ordered(later: str) -> None:
+    jail = await Jail.start(_command("pass", first=later), b"{}", PRELOAD)
     try:
         async with asyncio.timeout(20):
             while not jail.is_lost:
                 await asyncio.sleep(0.05)
     finally:
         await jail.end()
+
+
+async def test_a_jail_that_takes_long_to_look_at_is_looked_at_less_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[float] = []
+
+    def slow(_: JailProcess, processes: int) -> bool:
+        looks.append(time.monotonic())
+        started = time.thread_time()
+        while time.thread_time() < started + 0.01:
+            pass
+        return processes < 0
+
+    monkeypatch.setattr(JailProcess, "has_more_than", slow)
+    monkeypatch.setattr(JailProcess, "is_single", lambda _: True)
+    jail = await Jail.start(_command("pass"), b"{}", PRELOAD)
+    before = len(looks)
+    try:
+        async with asyncio.timeout(20):
+            while len(looks) == before:
+                await asyncio.sleep(0.05)
+    finally:
+        await jail.end()
+
+    assert looks[-1] - looks[-2] > 0.9
 
 
 def _command(

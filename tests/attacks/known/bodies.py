@@ -224,6 +224,31 @@ except RuntimeError:
 """,
     ),
     _body(
+        "body_threads_later",
+        "a thread of the runner that computes beside the executions, without a CPU slot",
+        """
+import mmap, sys, threading
+main = sys.modules["__main__"]
+beats = mmap.mmap(-1, 8)
+def later():
+    while True:
+        beats[0] = (beats[0] + 1) % 256
+        time.sleep(0.001)
+if hasattr(main, "Runner"):
+    run = main.Runner._run
+    def running(self, order, descriptors):
+        run(self, order, descriptors)
+        if threading.active_count() == 1:
+            threading.Thread(target=later, daemon=True).start()
+    main.Runner._run = running
+def attack(sample, item, ctx):
+    time.sleep(0.6)
+    seen = beats[0]
+    time.sleep(0.1)
+    return beats[0] != seen
+""",
+    ),
+    _body(
         "body_handlers",
         "handlers for every signal: the runner is no longer immune to them",
         """
