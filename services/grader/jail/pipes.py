@@ -6,6 +6,9 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 
 _READ_BYTES = 65_536
+# As many as empty the largest pipe (1 MiB, unless the kernel was told otherwise), so that all that
+# a dead child wrote is read, and a living one cannot keep us reading.
+_READS_MAX = 17
 
 
 def open_pipe(opened: ExitStack) -> tuple[int, int]:
@@ -49,9 +52,10 @@ class Tap:
         )
 
     def drain(self) -> None:
-        """Read what is there now."""
-        while self._descriptor >= 0 and self._read():
-            pass
+        """Read what is there now; of what is written meanwhile, no more than a pipe holds."""
+        for _ in range(_READS_MAX):
+            if self._descriptor < 0 or not self._read():
+                return
 
     def close(self) -> None:
         """Stop reading."""

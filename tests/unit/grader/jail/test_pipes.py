@@ -1,4 +1,5 @@
 import asyncio
+import fcntl
 import os
 from collections.abc import Callable
 
@@ -33,6 +34,36 @@ async def test_a_flood_never_blocks_its_writer() -> None:
     os.close(writing)
     assert tap.text() == "x" * 10
     tap.close()
+
+
+async def test_a_writer_that_goes_on_cannot_keep_its_reader() -> None:
+    def goes_on(_: int) -> None:
+        os.write(writing, b"x")
+        turns.append(1)
+        assert len(turns) < 1_000, "the reader does not end"
+
+    turns: list[int] = []
+    tap, writing = tapped(10, goes_on)
+    os.write(writing, b"x")
+
+    tap.drain()
+
+    assert turns
+    tap.close()
+    os.close(writing)
+
+
+async def test_all_that_the_largest_pipe_holds_is_read_at_once() -> None:
+    sizes: list[int] = []
+    tap, writing = tapped(10, sizes.append)
+    size = fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 1 << 20)
+    os.write(writing, b"x" * size)
+
+    tap.drain()
+
+    assert sum(sizes) == size == 1 << 20
+    tap.close()
+    os.close(writing)
 
 
 async def test_half_a_character_at_the_cut_is_dropped() -> None:
