@@ -38,6 +38,18 @@ from servicekit.server import RpcServer
 
 SERVICE_NAME = "proctor.sandbox.v1.SandboxService"
 
+_GIVE_CGROUPS = (
+    "let the grader write its own group, with memory and pids in it and no other process"
+)
+_WITHOUT_CGROUPS = (
+    "memory is bounded for each execution only, not for a jail as a whole: a jail may take"
+    " GRADER_EXECUTION_MEMORY_BYTES as often as executions are under way in it"
+)
+_ADVICE = (
+    f"{_GIVE_CGROUPS}, and set GRADER_CGROUPS=required; or limit the memory of the grader's"
+    " container, and set GRADER_CGROUPS=off to hear no more of it"
+)
+
 _log = get_logger(__name__)
 
 
@@ -118,8 +130,8 @@ def _cgroups(settings: Settings) -> Cgroups | None:
     found = probe_cgroups() if settings.cgroups != "off" else None
     if found is None and settings.cgroups == "required":
         raise SelfTestFailed(
-            "there are no control groups to use: let the grader write its own group, with memory"
-            " and pids in it and no other process, or set GRADER_CGROUPS=auto to do without"
+            f"there are no control groups to use: {_GIVE_CGROUPS}, or set GRADER_CGROUPS=auto to do"
+            " without"
         )
     return found
 
@@ -142,6 +154,8 @@ async def _tried_setup(settings: Settings, uids: Uids) -> JailSetup:
         _log.error("jails_do_not_work", reason=str(error))
         raise
     cgroups = type(setup.cgroups).__name__ if setup.cgroups is not None else None
+    if cgroups is None and settings.cgroups == "auto":
+        _log.warning("no_control_groups", meaning=_WITHOUT_CGROUPS, advice=_ADVICE)
     _log.info("self_test_passed", cgroups=cgroups, config=str(setup.config))
     return setup
 

@@ -43,8 +43,8 @@ class Settings(BaseSettings):
         execution_memory_bytes: address space of one execution.
         jail_memory_bytes: memory of a whole jail, where control groups are ours; room for several
             executions, so that one at its own limit does not cost a neighbour its life.
-        cgroups: `auto` uses control groups when a trial shows that they are ours, `required` does
-            not start without.
+        cgroups: `auto` uses control groups when a trial shows that they are ours, and warns when
+            they are not; `required` does not start without; `off` does not try.
         jails_max: jails of runs at once, idle ones included. A quarter of them, at least one, are
             kept for teams that have none. Checks of programs have two more of their own.
         jail_idle_s: an idle jail is kept this long.

@@ -153,6 +153,27 @@ async def test_without_the_control_groups_that_are_required_it_says_how_to_give_
     assert reason.startswith("there are no control groups to use: let the grader write its own")
 
 
+@pytest.mark.parametrize(("chosen", "events"), [("auto", ["no_control_groups"]), ("off", [])])
+async def test_without_control_groups_it_serves_and_warns_unless_that_was_chosen(
+    environment: dict[str, str], tmp_path: Path, chosen: str, events: list[str]
+) -> None:
+    asked = environment | {"GRADER_CGROUPS": chosen}
+
+    process = await start(asked, "--cover", str(tmp_path), "/sys/fs/cgroup")
+    try:
+        await healthy(environment["GRADER_RPC_ADDRESS"])
+    finally:
+        process.terminate()
+        _, stderr = await process.communicate()
+
+    logged = [orjson.loads(line) for line in stderr.splitlines() if line.startswith(b"{")]
+    warnings = [line for line in logged if line["level"] == "warning"]
+    assert [line["event"] for line in warnings] == events
+    for line in warnings:
+        assert line["meaning"].startswith("memory is bounded for each execution only")
+        assert line["advice"].startswith("let the grader write its own group")
+
+
 async def test_another_processor_is_named(environment: dict[str, str]) -> None:
     reason = await refusal(environment, "--machine", "i686")
 
