@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from contextvars import copy_context
 from functools import partial
 
 import orjson
@@ -75,7 +76,9 @@ class SampleGenerator:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._feed())
-                self._held.on_share = lambda share: self._grow(tasks, share)
+                # Shares come from elsewhere, where nobody's calls are made.
+                here = copy_context()
+                self._held.on_share = lambda share: here.run(self._grow, tasks, share)
                 self._grow(tasks, self._share)
         finally:
             self._held.on_share = None

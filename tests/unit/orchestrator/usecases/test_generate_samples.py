@@ -11,6 +11,7 @@ from orchestrator.usecases.generate_samples import SampleGenerator
 from orchestrator.usecases.hold_run_token import RunToken
 from orchestrator.usecases.keep_leases import HeldLease
 from orchestrator.usecases.store_results import ResultStore
+from servicekit.caller import Caller, calling_as, outgoing_caller
 from unit.orchestrator.usecases.fakes import (
     LEASE,
     FakeBridge,
@@ -106,6 +107,31 @@ async def test_a_larger_share_is_used_at_once_and_a_smaller_one_never_comes() ->
         assert generation.bridge.in_flight == 7
 
     assert generation.held.on_share is None
+
+
+async def test_calls_of_a_larger_share_are_made_for_the_same_caller() -> None:
+    class Asking(FakeBridge):
+        async def generate(self, call: ModelCall) -> ModelReply:
+            callers.append(outgoing_caller())
+            return await super().generate(call)
+
+    async def run() -> None:
+        with calling_as(caller):
+            await generation.run()
+
+    caller = Caller(org_id="org", team_id="team")
+    callers: list[Caller] = []
+    generation = Generation(8, Asking(), share=Share(generation=2, grader=1))
+    generation.bridge.latency_s = 0.01
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(run())
+        while generation.bridge.in_flight < 2:
+            await asyncio.sleep(0)
+        generation.held.renewed(Share(generation=6, grader=1))  # by somebody who is no caller
+
+    assert generation.bridge.in_flight_max == 6
+    assert callers == [caller] * 8
 
 
 async def test_a_crash_of_slow_calls_would_repeat_no_more_than_are_in_flight() -> None:
