@@ -186,7 +186,9 @@ def _refusal(response: httpx.Response) -> ApiError:
         return ApiError(error, status=status)
     problems = [problem.sentence for problem in error.details or ()]
     # Of several problems the message has the first, and the details have that one too.
-    message = error.message if len(problems) <= 1 else f"{len(problems)} problems"
+    message = error.message
+    if problems:
+        message = problems[0] if len(problems) == 1 else f"{len(problems)} problems"
     return ApiError(
         f"{message} [{status} {error.reason}]",
         status=status,

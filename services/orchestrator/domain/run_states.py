@@ -92,9 +92,13 @@ _REFUSALS: Mapping[RunEvent, tuple[type[RunStateConflict], str]] = MappingProxyT
         RunEvent.CANCEL: (RunNotCancellable, "a run that has ended cannot be cancelled"),
         RunEvent.RERUN_FAILED: (
             RunNotCompleted,
-            "only a completed run is run again where it failed",
+            "only a completed run is run again where it failed, and others are retried",
         ),
-        RunEvent.RETRY: (RunNotRetryable, "only a failed or cancelled run can be retried"),
+        RunEvent.RETRY: (
+            RunNotRetryable,
+            "only a failed or cancelled run can be retried, and a completed one run again where it"
+            " failed",
+        ),
     }
 )
 

@@ -125,3 +125,12 @@ async def test_each_problem_of_a_refusal_is_told_with_its_place_once() -> None:
         "manifest.tasks[1].grader: line 1: invalid syntax",
         "and one without a place",
     )
+
+
+async def test_a_single_problem_is_told_with_its_place_as_well() -> None:
+    problem = {"path": "manifest.tasks[1].grader.source", "message": "line 1: expected ':'"}
+    body = {"error": {"message": "line 1: expected ':'", "details": [problem]}}
+
+    async with answering(lambda _: httpx.Response(400, json=body)) as api:
+        with pytest.raises(ApiError, match=r"^manifest\.tasks\[1\]\.grader\.source: line 1"):
+            await api.post("/evals/suites", {})
