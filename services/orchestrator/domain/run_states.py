@@ -96,8 +96,7 @@ _REFUSALS: Mapping[RunEvent, tuple[type[RunStateConflict], str]] = MappingProxyT
         ),
         RunEvent.RETRY: (
             RunNotRetryable,
-            "only a failed or cancelled run can be retried, and a completed one run again where it"
-            " failed",
+            "only a failed or cancelled run can be retried, and a completed one is rerun",
         ),
     }
 )
