@@ -219,7 +219,7 @@ def attack(sample, item, ctx):
     import resource
     done = 0
     for act in (
-        lambda: resource.setrlimit(resource.RLIMIT_AS, (-1, -1)), lambda: resource.setrlimit(resource.RLIMIT_NPROC, (128, 128)),
+        lambda: resource.setrlimit(resource.RLIMIT_AS, (-1, -1)), lambda: resource.setrlimit(resource.RLIMIT_NPROC, (320, 320)),
         lambda: resource.prlimit(1, resource.RLIMIT_AS, (1, 1)), lambda: resource.prlimit(os.getpid(), resource.RLIMIT_CPU, (-1, -1)),
         lambda: os.nice(-5), lambda: os.setpriority(os.PRIO_PROCESS, 1, 19), lambda: os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)),
         lambda: os.sched_setaffinity(0, {0}), lambda: syscall(251, 1, 0, 0),
