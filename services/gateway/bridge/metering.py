@@ -1,4 +1,4 @@
-"""Counting what graders ask models: added up in memory, written every fifth of a second.
+"""Counting what graders ask models: added up in memory, written 20 times a second.
 
 What is written are sums of this process, not steps, so that a repeated write changes nothing. A
 process that dies takes with it what it had not written.
@@ -16,7 +16,7 @@ from servicekit.errors import ServiceError
 from servicekit.ids import new_id
 from servicekit.logs import get_logger
 
-WRITE_S = 0.2  # a run is finalised later than that after its last grader ended
+WRITE_S = 0.05  # to finalise a run after its last grader ended takes longer
 AFTER_FAILURE_S = 1.0
 CLOSE_TIMEOUT_S = 3.0  # a service has 10 s to stop
 SUMS_MAX = 1_000  # models of runs; more are begun anew, under other ids
