@@ -40,6 +40,8 @@ _OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
+    # A shared connection that waits to reconnect would refuse the first calls of a new channel.
+    ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_retries", 1),
     # The environment may name a proxy, for the outside; our services are not there.
     ("grpc.enable_http_proxy", 0),

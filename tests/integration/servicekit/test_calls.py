@@ -13,6 +13,7 @@ from integration.servicekit.serving import (
     missing,
     serving,
 )
+from localstack.ports import free_port
 from proctor.files.v1 import file_pb2
 from proctor.files.v1 import file_service_pb2 as files_pb
 from proctor.files.v1 import file_service_pb2_grpc as files_grpc
@@ -293,3 +294,18 @@ async def test_a_proxy_of_the_environment_stands_between_no_two_services(
             await served.files.GetFile(GET)
 
     assert refused.value.reason == "FILE_NOT_FOUND"
+
+
+async def test_a_new_channel_does_not_wait_for_an_older_one_that_was_refused() -> None:
+    port = free_port()
+    delete = files_pb.DeleteFileRequest(file_id="f")
+    async with open_channel(f"127.0.0.1:{port}", secret=SECRET) as older:
+        stub: files_grpc.FileServiceAsyncStub = files_grpc.FileServiceStub(older)
+        with calling_as(CALLER), pytest.raises(RemoteError):
+            await stub.DeleteFile(delete)
+
+        async with serving(Files(), address=f"127.0.0.1:{port}") as served:
+            with pytest.raises(RemoteError) as refused:
+                await served.files.DeleteFile(delete)
+
+    assert refused.value.kind == Kind.NOT_FOUND
