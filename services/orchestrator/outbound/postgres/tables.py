@@ -70,6 +70,18 @@ class SuiteVersionRow(Row, table=True):
     created_at: datetime = _moment()
 
 
+class SuiteShareRow(Row, table=True):
+    """A grant: all teams of an organisation may read the suite and its runs."""
+
+    __tablename__ = "suite_shares"
+
+    share_id: str = _text(primary_key=True)
+    suite_id: str = _text()
+    org_id: str = _text()
+    granted_by: str = _text()
+    created_at: datetime = _moment()
+
+
 class RunRow(Row, table=True):
     """A run, and who holds its current step (prepare or finalize).
 
