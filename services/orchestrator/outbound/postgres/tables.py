@@ -107,6 +107,15 @@ class RunRow(Row, table=True):
     grader_concurrency: int
     max_samples_per_task: int | None = None
     labels: dict[str, str] = _labels()
+    origin: str = _text(default="executed")
+    agent_name: str | None = _text(default=None)
+    agent_version: str | None = _text(default=None)
+    agent_effort: str | None = _text(default=None)
+    cost_usd: float | None = None
+    given_cost_usd: float | None = None
+    expected_trials: int | None = None
+    idempotency_key: str | None = _text(default=None)
+    request_sha256: str | None = _text(default=None)
     run_token: str = _text()
     total: int = 0
     completed: int | None = None
@@ -148,6 +157,8 @@ class RunTaskRow(Row, table=True):
     extraction: str = _text()
     aggregate: bool
     item_count: int | None = None
+    audio_column: str | None = _text(default=None)
+    transcription: str | None = _text(default=None)
 
 
 class ItemRow(Row, table=True):
@@ -164,6 +175,7 @@ class ItemRow(Row, table=True):
     choices: str | None = _text(default=None)
     error_code: str | None = _text(default=None)
     error_message: str | None = _text(default=None)
+    audio: str | None = _text(default=None)
 
 
 class SampleRow(Row, table=True):
@@ -192,6 +204,9 @@ class SampleRow(Row, table=True):
     cached_tokens: int | None = _whole(BigInteger, default=None)
     reasoning_tokens: int | None = _whole(BigInteger, default=None)
     tokens_estimated: bool = False
+    cost_usd: float | None = None
+    phase_timings: str | None = _text(default=None)
+    recorded: bool = False
     generation_started_at: datetime | None = _moment(default=None)
     generation_ended_at: datetime | None = _moment(default=None)
     created_at: datetime = _moment()
@@ -243,6 +258,21 @@ class SupersededSampleRow(Row, table=True):
     edition: int = Field(primary_key=True)
     run_id: str = _text()
     sample: dict[str, Any] = Field(sa_type=JSON)
+
+
+class TrajectoryRow(Row, table=True):
+    """The session of an agent's trial; `steps` and `logs` are JSON as it was sent."""
+
+    __tablename__ = "trajectories"
+
+    sample_key: UUID = Field(primary_key=True)
+    run_id: str = _text()
+    schema_version: str = _text()
+    step_count: int
+    size_bytes: int
+    steps: bytes
+    logs: bytes | None = None
+    stored_at: datetime = _moment()
 
 
 class DiscardedFileRow(Row, table=True):
