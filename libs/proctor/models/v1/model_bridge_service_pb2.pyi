@@ -32,6 +32,10 @@ class _EndpointEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Endpoint.Val
     """Text generation in the shape of POST /responses."""
     ENDPOINT_EMBEDDINGS: _Endpoint.ValueType  # 2
     """Embeddings in the shape of POST /embeddings."""
+    ENDPOINT_TRANSCRIPTIONS: _Endpoint.ValueType  # 3
+    """A transcription of speech; the body has `model`, `audio` (a base64 data: URI, or an http(s) URL that the bridge
+    fetches), and maybe `language`, `prompt` and `temperature`.
+    """
 
 class Endpoint(_Endpoint, metaclass=_EndpointEnumTypeWrapper):
     """Which upstream operation a call is."""
@@ -42,6 +46,10 @@ ENDPOINT_RESPONSES: Endpoint.ValueType  # 1
 """Text generation in the shape of POST /responses."""
 ENDPOINT_EMBEDDINGS: Endpoint.ValueType  # 2
 """Embeddings in the shape of POST /embeddings."""
+ENDPOINT_TRANSCRIPTIONS: Endpoint.ValueType  # 3
+"""A transcription of speech; the body has `model`, `audio` (a base64 data: URI, or an http(s) URL that the bridge
+fetches), and maybe `language`, `prompt` and `temperature`.
+"""
 Global___Endpoint: _TypeAlias = Endpoint  # noqa: Y015
 
 class _Purpose:
@@ -250,7 +258,8 @@ class ModelFailure(_message.Message):
     code: _builtins.str
     """Stable lower_snake word: `model_timeout`, `model_http_<status>`, `model_error`, `model_unreachable`,
     `model_unknown`, `model_not_allowed`, `call_budget_spent`, `run_token_invalid`, `invalid_request`, `cancelled`,
-    `bridge_unavailable` (the bridge's own trouble, says nothing of the model: ask again later).
+    `bridge_unavailable` (the bridge's own trouble, says nothing of the model: ask again later), and for audio
+    `audio_invalid`, `audio_too_large`, `audio_unreachable`.
     """
     message: _builtins.str
     """One sentence for people, free of keys."""
