@@ -65,6 +65,34 @@ RUN_STATE_CANCELLED: RunState.ValueType  # 7
 """Stopped."""
 Global___RunState: _TypeAlias = RunState  # noqa: Y015
 
+class _RunOrigin:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RunOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RunOrigin.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RUN_ORIGIN_UNSPECIFIED: _RunOrigin.ValueType  # 0
+    """Never sent."""
+    RUN_ORIGIN_EXECUTED: _RunOrigin.ValueType  # 1
+    """Executed here."""
+    RUN_ORIGIN_IMPORTED: _RunOrigin.ValueType  # 2
+    """Imported from result files of another harness."""
+    RUN_ORIGIN_AGENT: _RunOrigin.ValueType  # 3
+    """Reported by whoever ran an agent: `agent_name` is set."""
+
+class RunOrigin(_RunOrigin, metaclass=_RunOriginEnumTypeWrapper):
+    """Where the results of a run come from."""
+
+RUN_ORIGIN_UNSPECIFIED: RunOrigin.ValueType  # 0
+"""Never sent."""
+RUN_ORIGIN_EXECUTED: RunOrigin.ValueType  # 1
+"""Executed here."""
+RUN_ORIGIN_IMPORTED: RunOrigin.ValueType  # 2
+"""Imported from result files of another harness."""
+RUN_ORIGIN_AGENT: RunOrigin.ValueType  # 3
+"""Reported by whoever ran an agent: `agent_name` is set."""
+Global___RunOrigin: _TypeAlias = RunOrigin  # noqa: Y015
+
 @_typing.final
 class RequestCounts(_message.Message):
     """How many samples a run has and how they ended. total >= completed + failed always holds."""
@@ -180,6 +208,11 @@ class Run(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    AGENT_NAME_FIELD_NUMBER: _builtins.int
+    AGENT_VERSION_FIELD_NUMBER: _builtins.int
+    AGENT_EFFORT_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """`eval_run_` and 32 hexadecimal digits."""
     suite_id: _builtins.str
@@ -210,6 +243,16 @@ class Run(_message.Message):
     """Grader executions at once at most."""
     max_samples_per_task: _builtins.int
     """Cap on rows per task; absent for none."""
+    origin: Global___RunOrigin.ValueType
+    """Where its results come from; only an executed run can be run again."""
+    agent_name: _builtins.str
+    """The agent that was run; absent unless the origin is an agent."""
+    agent_version: _builtins.str
+    """Its version; absent when not reported."""
+    agent_effort: _builtins.str
+    """Its effort setting, such as `medium`; absent when not reported."""
+    cost_usd: _builtins.float
+    """What the run cost, in USD: as reported, else the sum over its samples; absent when nobody reported any."""
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Candidate model ids, 1 to 20, distinct, in the caller's order."""
@@ -278,17 +321,38 @@ class Run(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        origin: Global___RunOrigin.ValueType = ...,
+        agent_name: _builtins.str | None = ...,
+        agent_version: _builtins.str | None = ...,
+        agent_effort: _builtins.str | None = ...,
+        cost_usd: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_embedding_model", b"_embedding_model", "_judge_model", b"_judge_model", "_max_samples_per_task", b"_max_samples_per_task", "create_time", b"create_time", "embedding_model", b"embedding_model", "end_time", b"end_time", "error", b"error", "judge_model", b"judge_model", "max_samples_per_task", b"max_samples_per_task", "request_counts", b"request_counts", "start_time", b"start_time", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_effort", b"_agent_effort", "_agent_name", b"_agent_name", "_agent_version", b"_agent_version", "_cost_usd", b"_cost_usd", "_embedding_model", b"_embedding_model", "_judge_model", b"_judge_model", "_max_samples_per_task", b"_max_samples_per_task", "agent_effort", b"agent_effort", "agent_name", b"agent_name", "agent_version", b"agent_version", "cost_usd", b"cost_usd", "create_time", b"create_time", "embedding_model", b"embedding_model", "end_time", b"end_time", "error", b"error", "judge_model", b"judge_model", "max_samples_per_task", b"max_samples_per_task", "request_counts", b"request_counts", "start_time", b"start_time", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_embedding_model", b"_embedding_model", "_judge_model", b"_judge_model", "_max_samples_per_task", b"_max_samples_per_task", "artifact_file_ids", b"artifact_file_ids", "create_time", b"create_time", "embedding_model", b"embedding_model", "end_time", b"end_time", "error", b"error", "generation_concurrency", b"generation_concurrency", "generation_json", b"generation_json", "grader_concurrency", b"grader_concurrency", "judge_model", b"judge_model", "max_samples_per_task", b"max_samples_per_task", "metadata", b"metadata", "metrics_json", b"metrics_json", "models", b"models", "org_id", b"org_id", "request_counts", b"request_counts", "run_id", b"run_id", "selects_tasks", b"selects_tasks", "start_time", b"start_time", "state", b"state", "suite_id", b"suite_id", "suite_version", b"suite_version", "suite_version_id", b"suite_version_id", "task_ids", b"task_ids", "team_id", b"team_id", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_effort", b"_agent_effort", "_agent_name", b"_agent_name", "_agent_version", b"_agent_version", "_cost_usd", b"_cost_usd", "_embedding_model", b"_embedding_model", "_judge_model", b"_judge_model", "_max_samples_per_task", b"_max_samples_per_task", "agent_effort", b"agent_effort", "agent_name", b"agent_name", "agent_version", b"agent_version", "artifact_file_ids", b"artifact_file_ids", "cost_usd", b"cost_usd", "create_time", b"create_time", "embedding_model", b"embedding_model", "end_time", b"end_time", "error", b"error", "generation_concurrency", b"generation_concurrency", "generation_json", b"generation_json", "grader_concurrency", b"grader_concurrency", "judge_model", b"judge_model", "max_samples_per_task", b"max_samples_per_task", "metadata", b"metadata", "metrics_json", b"metrics_json", "models", b"models", "org_id", b"org_id", "origin", b"origin", "request_counts", b"request_counts", "run_id", b"run_id", "selects_tasks", b"selects_tasks", "start_time", b"start_time", "state", b"state", "suite_id", b"suite_id", "suite_version", b"suite_version", "suite_version_id", b"suite_version_id", "task_ids", b"task_ids", "team_id", b"team_id", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__agent_effort: _TypeAlias = _typing.Literal["agent_effort"]  # noqa: Y015
+    _WhichOneofArgType__agent_effort: _TypeAlias = _typing.Literal["_agent_effort", b"_agent_effort"]  # noqa: Y015
+    _WhichOneofReturnType__agent_name: _TypeAlias = _typing.Literal["agent_name"]  # noqa: Y015
+    _WhichOneofArgType__agent_name: _TypeAlias = _typing.Literal["_agent_name", b"_agent_name"]  # noqa: Y015
+    _WhichOneofReturnType__agent_version: _TypeAlias = _typing.Literal["agent_version"]  # noqa: Y015
+    _WhichOneofArgType__agent_version: _TypeAlias = _typing.Literal["_agent_version", b"_agent_version"]  # noqa: Y015
+    _WhichOneofReturnType__cost_usd: _TypeAlias = _typing.Literal["cost_usd"]  # noqa: Y015
+    _WhichOneofArgType__cost_usd: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd"]  # noqa: Y015
     _WhichOneofReturnType__embedding_model: _TypeAlias = _typing.Literal["embedding_model"]  # noqa: Y015
     _WhichOneofArgType__embedding_model: _TypeAlias = _typing.Literal["_embedding_model", b"_embedding_model"]  # noqa: Y015
     _WhichOneofReturnType__judge_model: _TypeAlias = _typing.Literal["judge_model"]  # noqa: Y015
     _WhichOneofArgType__judge_model: _TypeAlias = _typing.Literal["_judge_model", b"_judge_model"]  # noqa: Y015
     _WhichOneofReturnType__max_samples_per_task: _TypeAlias = _typing.Literal["max_samples_per_task"]  # noqa: Y015
     _WhichOneofArgType__max_samples_per_task: _TypeAlias = _typing.Literal["_max_samples_per_task", b"_max_samples_per_task"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_effort) -> _WhichOneofReturnType__agent_effort | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_name) -> _WhichOneofReturnType__agent_name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_version) -> _WhichOneofReturnType__agent_version | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_usd) -> _WhichOneofReturnType__cost_usd | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__embedding_model) -> _WhichOneofReturnType__embedding_model | None: ...
     @_typing.overload

@@ -88,6 +88,9 @@ class Sample(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
+    COST_USD_FIELD_NUMBER: _builtins.int
+    PHASE_TIMINGS_JSON_FIELD_NUMBER: _builtins.int
+    RECORDED_ERROR_JSON_FIELD_NUMBER: _builtins.int
     sample_id: _builtins.str
     """`eval_sample_` and 32 hexadecimal digits."""
     run_id: _builtins.str
@@ -118,6 +121,16 @@ class Sample(_message.Message):
     """Metric to number, a JSON object; empty before scoring."""
     judge_json: _builtins.bytes
     """Details of the grader, a JSON object; empty for none."""
+    cost_usd: _builtins.float
+    """What it cost, in USD; absent when nobody reported it. Only recorded samples have it."""
+    phase_timings_json: _builtins.bytes
+    """Phases with their `started_at` and `finished_at` as they were reported, a JSON object; empty for none. When it is
+    there it is shown instead of the times of the model call.
+    """
+    recorded_error_json: _builtins.bytes
+    """The error of a recorded sample as it was reported, a JSON object; empty for none. When it is there it is shown
+    instead of `error`, which has what could be made of it.
+    """
     @_builtins.property
     def error(self) -> _run_pb2.Failure:
         """Why it failed; absent otherwise."""
@@ -171,11 +184,16 @@ class Sample(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         start_time: _timestamp_pb2.Timestamp | None = ...,
         end_time: _timestamp_pb2.Timestamp | None = ...,
+        cost_usd: _builtins.float | None = ...,
+        phase_timings_json: _builtins.bytes = ...,
+        recorded_error_json: _builtins.bytes = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_extracted_output", b"_extracted_output", "_output_text", b"_output_text", "_reasoning", b"_reasoning", "_response_id", b"_response_id", "_target", b"_target", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "extracted_output", b"extracted_output", "generation_end_time", b"generation_end_time", "generation_start_time", b"generation_start_time", "output_text", b"output_text", "reasoning", b"reasoning", "response_id", b"response_id", "start_time", b"start_time", "target", b"target", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd", "_extracted_output", b"_extracted_output", "_output_text", b"_output_text", "_reasoning", b"_reasoning", "_response_id", b"_response_id", "_target", b"_target", "cost_usd", b"cost_usd", "create_time", b"create_time", "end_time", b"end_time", "error", b"error", "extracted_output", b"extracted_output", "generation_end_time", b"generation_end_time", "generation_start_time", b"generation_start_time", "output_text", b"output_text", "reasoning", b"reasoning", "response_id", b"response_id", "start_time", b"start_time", "target", b"target", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_extracted_output", b"_extracted_output", "_output_text", b"_output_text", "_reasoning", b"_reasoning", "_response_id", b"_response_id", "_target", b"_target", "create_time", b"create_time", "dataset_row_json", b"dataset_row_json", "end_time", b"end_time", "error", b"error", "extracted_output", b"extracted_output", "generation_end_time", b"generation_end_time", "generation_start_time", b"generation_start_time", "judge_json", b"judge_json", "model", b"model", "output_text", b"output_text", "prompt", b"prompt", "reasoning", b"reasoning", "response_id", b"response_id", "run_id", b"run_id", "sample_id", b"sample_id", "sample_index", b"sample_index", "scores_json", b"scores_json", "start_time", b"start_time", "state", b"state", "target", b"target", "task_id", b"task_id", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd", "_extracted_output", b"_extracted_output", "_output_text", b"_output_text", "_reasoning", b"_reasoning", "_response_id", b"_response_id", "_target", b"_target", "cost_usd", b"cost_usd", "create_time", b"create_time", "dataset_row_json", b"dataset_row_json", "end_time", b"end_time", "error", b"error", "extracted_output", b"extracted_output", "generation_end_time", b"generation_end_time", "generation_start_time", b"generation_start_time", "judge_json", b"judge_json", "model", b"model", "output_text", b"output_text", "phase_timings_json", b"phase_timings_json", "prompt", b"prompt", "reasoning", b"reasoning", "recorded_error_json", b"recorded_error_json", "response_id", b"response_id", "run_id", b"run_id", "sample_id", b"sample_id", "sample_index", b"sample_index", "scores_json", b"scores_json", "start_time", b"start_time", "state", b"state", "target", b"target", "task_id", b"task_id", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cost_usd: _TypeAlias = _typing.Literal["cost_usd"]  # noqa: Y015
+    _WhichOneofArgType__cost_usd: _TypeAlias = _typing.Literal["_cost_usd", b"_cost_usd"]  # noqa: Y015
     _WhichOneofReturnType__extracted_output: _TypeAlias = _typing.Literal["extracted_output"]  # noqa: Y015
     _WhichOneofArgType__extracted_output: _TypeAlias = _typing.Literal["_extracted_output", b"_extracted_output"]  # noqa: Y015
     _WhichOneofReturnType__output_text: _TypeAlias = _typing.Literal["output_text"]  # noqa: Y015
@@ -186,6 +204,8 @@ class Sample(_message.Message):
     _WhichOneofArgType__response_id: _TypeAlias = _typing.Literal["_response_id", b"_response_id"]  # noqa: Y015
     _WhichOneofReturnType__target: _TypeAlias = _typing.Literal["target"]  # noqa: Y015
     _WhichOneofArgType__target: _TypeAlias = _typing.Literal["_target", b"_target"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cost_usd) -> _WhichOneofReturnType__cost_usd | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__extracted_output) -> _WhichOneofReturnType__extracted_output | None: ...
     @_typing.overload
