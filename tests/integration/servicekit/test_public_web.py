@@ -7,6 +7,7 @@ from aiohttp import web
 
 from servicekit.public_web import PublicWeb, UrlRefused, is_public, is_refusal, require_url
 
+UNSPECIFIED = "0.0.0.0"  # noqa: S104 -- asked for, never listened on
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"),)
 
 
@@ -31,7 +32,7 @@ async def port() -> AsyncIterator[int]:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0", "LOCALHOST"]
+    "host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", UNSPECIFIED, "LOCALHOST"]
 )
 async def test_no_way_of_writing_our_own_address_is_called(port: int, host: str) -> None:
     async with PublicWeb.open() as public:
@@ -76,7 +77,7 @@ async def test_a_redirect_is_given_back_and_not_followed(port: int) -> None:
         ("169.254.169.254", False),
         ("192.168.1.1", False),
         ("224.0.0.1", False),
-        ("0.0.0.0", False),
+        (UNSPECIFIED, False),
         ("255.255.255.255", False),
         ("::1", False),
         ("::", False),
