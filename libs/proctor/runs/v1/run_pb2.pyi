@@ -213,6 +213,7 @@ class Run(_message.Message):
     AGENT_VERSION_FIELD_NUMBER: _builtins.int
     AGENT_EFFORT_FIELD_NUMBER: _builtins.int
     COST_USD_FIELD_NUMBER: _builtins.int
+    SCHEDULE_ID_FIELD_NUMBER: _builtins.int
     run_id: _builtins.str
     """`eval_run_` and 32 hexadecimal digits."""
     suite_id: _builtins.str
@@ -253,6 +254,8 @@ class Run(_message.Message):
     """Its effort setting, such as `medium`; absent when not reported."""
     cost_usd: _builtins.float
     """What the run cost, in USD: as reported, else the sum over its samples; absent when nobody reported any."""
+    schedule_id: _builtins.str
+    """Schedule that started it; absent for a run that somebody started."""
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Candidate model ids, 1 to 20, distinct, in the caller's order."""
@@ -326,10 +329,11 @@ class Run(_message.Message):
         agent_version: _builtins.str | None = ...,
         agent_effort: _builtins.str | None = ...,
         cost_usd: _builtins.float | None = ...,
+        schedule_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_effort", b"_agent_effort", "_agent_name", b"_agent_name", "_agent_version", b"_agent_version", "_cost_usd", b"_cost_usd", "_embedding_model", b"_embedding_model", "_judge_model", b"_judge_model", "_max_samples_per_task", b"_max_samples_per_task", "agent_effort", b"agent_effort", "agent_name", b"agent_name", "agent_version", b"agent_version", "cost_usd", b"cost_usd", "create_time", b"create_time", "embedding_model", b"embedding_model", "end_time", b"end_time", "error", b"error", "judge_model", b"judge_model", "max_samples_per_task", b"max_samples_per_task", "request_counts", b"request_counts", "start_time", b"start_time", "tokens", b"tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_agent_effort", b"_agent_effort", "_agent_name", b"_agent_name", "_agent_version", b"_agent_version", "_cost_usd", b"_cost_usd", "_embedding_model", b"_embedding_model", "_judge_model", b"_judge_model", "_max_samples_per_task", b"_max_samples_per_task", "_schedule_id", b"_schedule_id", "agent_effort", b"agent_effort", "agent_name", b"agent_name", "agent_version", b"agent_version", "cost_usd", b"cost_usd", "create_time", b"create_time", "embedding_model", b"embedding_model", "end_time", b"end_time", "error", b"error", "judge_model", b"judge_model", "max_samples_per_task", b"max_samples_per_task", "request_counts", b"request_counts", "schedule_id", b"schedule_id", "start_time", b"start_time", "tokens", b"tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_effort", b"_agent_effort", "_agent_name", b"_agent_name", "_agent_version", b"_agent_version", "_cost_usd", b"_cost_usd", "_embedding_model", b"_embedding_model", "_judge_model", b"_judge_model", "_max_samples_per_task", b"_max_samples_per_task", "agent_effort", b"agent_effort", "agent_name", b"agent_name", "agent_version", b"agent_version", "artifact_file_ids", b"artifact_file_ids", "cost_usd", b"cost_usd", "create_time", b"create_time", "embedding_model", b"embedding_model", "end_time", b"end_time", "error", b"error", "generation_concurrency", b"generation_concurrency", "generation_json", b"generation_json", "grader_concurrency", b"grader_concurrency", "judge_model", b"judge_model", "max_samples_per_task", b"max_samples_per_task", "metadata", b"metadata", "metrics_json", b"metrics_json", "models", b"models", "org_id", b"org_id", "origin", b"origin", "request_counts", b"request_counts", "run_id", b"run_id", "selects_tasks", b"selects_tasks", "start_time", b"start_time", "state", b"state", "suite_id", b"suite_id", "suite_version", b"suite_version", "suite_version_id", b"suite_version_id", "task_ids", b"task_ids", "team_id", b"team_id", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_agent_effort", b"_agent_effort", "_agent_name", b"_agent_name", "_agent_version", b"_agent_version", "_cost_usd", b"_cost_usd", "_embedding_model", b"_embedding_model", "_judge_model", b"_judge_model", "_max_samples_per_task", b"_max_samples_per_task", "_schedule_id", b"_schedule_id", "agent_effort", b"agent_effort", "agent_name", b"agent_name", "agent_version", b"agent_version", "artifact_file_ids", b"artifact_file_ids", "cost_usd", b"cost_usd", "create_time", b"create_time", "embedding_model", b"embedding_model", "end_time", b"end_time", "error", b"error", "generation_concurrency", b"generation_concurrency", "generation_json", b"generation_json", "grader_concurrency", b"grader_concurrency", "judge_model", b"judge_model", "max_samples_per_task", b"max_samples_per_task", "metadata", b"metadata", "metrics_json", b"metrics_json", "models", b"models", "org_id", b"org_id", "origin", b"origin", "request_counts", b"request_counts", "run_id", b"run_id", "schedule_id", b"schedule_id", "selects_tasks", b"selects_tasks", "start_time", b"start_time", "state", b"state", "suite_id", b"suite_id", "suite_version", b"suite_version", "suite_version_id", b"suite_version_id", "task_ids", b"task_ids", "team_id", b"team_id", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__agent_effort: _TypeAlias = _typing.Literal["agent_effort"]  # noqa: Y015
     _WhichOneofArgType__agent_effort: _TypeAlias = _typing.Literal["_agent_effort", b"_agent_effort"]  # noqa: Y015
@@ -345,6 +349,8 @@ class Run(_message.Message):
     _WhichOneofArgType__judge_model: _TypeAlias = _typing.Literal["_judge_model", b"_judge_model"]  # noqa: Y015
     _WhichOneofReturnType__max_samples_per_task: _TypeAlias = _typing.Literal["max_samples_per_task"]  # noqa: Y015
     _WhichOneofArgType__max_samples_per_task: _TypeAlias = _typing.Literal["_max_samples_per_task", b"_max_samples_per_task"]  # noqa: Y015
+    _WhichOneofReturnType__schedule_id: _TypeAlias = _typing.Literal["schedule_id"]  # noqa: Y015
+    _WhichOneofArgType__schedule_id: _TypeAlias = _typing.Literal["_schedule_id", b"_schedule_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__agent_effort) -> _WhichOneofReturnType__agent_effort | None: ...
     @_typing.overload
@@ -359,5 +365,7 @@ class Run(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__judge_model) -> _WhichOneofReturnType__judge_model | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_samples_per_task) -> _WhichOneofReturnType__max_samples_per_task | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__schedule_id) -> _WhichOneofReturnType__schedule_id | None: ...
 
 Global___Run: _TypeAlias = Run  # noqa: Y015

@@ -216,12 +216,15 @@ class ListRunsRequest(_message.Message):
     SUITE_ID_FIELD_NUMBER: _builtins.int
     SUITE_VERSION_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    SCHEDULE_ID_FIELD_NUMBER: _builtins.int
     suite_id: _builtins.str
     """Only runs of this suite; empty for all."""
     suite_version: _builtins.int
     """Only runs of this version; needs suite_id."""
     state: _run_pb2.RunState.ValueType
     """Only runs in this state; unspecified for all."""
+    schedule_id: _builtins.str
+    """Only runs that this schedule started; empty for all."""
     @_builtins.property
     def page(self) -> _page_pb2.PageRequest:
         """Default page size 20, maximum 100."""
@@ -233,10 +236,11 @@ class ListRunsRequest(_message.Message):
         suite_id: _builtins.str = ...,
         suite_version: _builtins.int | None = ...,
         state: _run_pb2.RunState.ValueType = ...,
+        schedule_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_suite_version", b"_suite_version", "page", b"page", "suite_version", b"suite_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_suite_version", b"_suite_version", "page", b"page", "state", b"state", "suite_id", b"suite_id", "suite_version", b"suite_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_suite_version", b"_suite_version", "page", b"page", "schedule_id", b"schedule_id", "state", b"state", "suite_id", b"suite_id", "suite_version", b"suite_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__suite_version: _TypeAlias = _typing.Literal["suite_version"]  # noqa: Y015
     _WhichOneofArgType__suite_version: _TypeAlias = _typing.Literal["_suite_version", b"_suite_version"]  # noqa: Y015
