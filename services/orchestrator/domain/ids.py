@@ -14,6 +14,7 @@ class IdPrefix(StrEnum):
     SUITE_VERSION = "eval_sver"
     RUN = "eval_run"
     SAMPLE = "eval_sample"
+    SHARE = "eval_share"
 
 
 class ArtifactKind(StrEnum):

@@ -85,6 +85,7 @@ class RunFilter:
     suite_id: str = ""
     suite_version: int | None = None
     state: RunState | None = None
+    owned_only: bool = False
 
     def __post_init__(self) -> None:
         """Refuse a version without a suite."""

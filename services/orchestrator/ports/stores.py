@@ -33,7 +33,7 @@ from servicekit.caller import Caller
 
 
 class Suites(Protocol):
-    """Suites and versions of the caller's team."""
+    """Suites and versions that the caller's team owns, or that are shared with its organisation."""
 
     async def add(self, suite: Suite, content: VersionContent) -> None:
         """Store a suite and its version 1."""
@@ -48,7 +48,13 @@ class Suites(Protocol):
         """Return a suite, or raise SuiteNotFound."""
         ...
 
-    async def list_page(self, caller: Caller, page: Page) -> Slice[Suite]:
+    async def get_owned(self, caller: Caller, suite_id: str) -> Suite:
+        """Return a suite that is to be changed or run; raise SuiteNotFound or SharedReadOnly."""
+        ...
+
+    async def list_page(
+        self, caller: Caller, page: Page, *, owned_only: bool = False
+    ) -> Slice[Suite]:
         """Return suites, newest first, or raise InvalidCursor."""
         ...
 
@@ -63,12 +69,15 @@ class Suites(Protocol):
     async def find_version(
         self, caller: Caller, suite_id: str, version: int | None
     ) -> VersionRef | None:
-        """Look up the version a run is to take, the active one for None; raise SuiteNotFound."""
+        """Look up the version a run is to take, the active one for None.
+
+        Raises SuiteNotFound or SharedReadOnly.
+        """
         ...
 
 
 class Runs(Protocol):
-    """Runs and samples of the caller's team."""
+    """Runs and samples of the suites that the caller sees; artifacts of its own team's only."""
 
     async def add(
         self, caller: Caller, run_id: str, request: RunRequest, version: VersionRef, token: str
@@ -98,7 +107,7 @@ class Runs(Protocol):
 
 
 class RunChanges(Protocol):
-    """What the caller's team does to its runs. All raise RunNotFound."""
+    """What the caller's team does to its runs. All raise RunNotFound or SharedReadOnly."""
 
     async def cancel(self, caller: Caller, run_id: str) -> Run:
         """Stop a run and return it: cancelled, or cancelling while it is in somebody's hands.
@@ -125,7 +134,10 @@ class RunChanges(Protocol):
         """Hide a run and discard its artifacts; an unfinished one is cancelled first."""
 
     async def delete_suite(self, caller: Caller, suite_id: str) -> int:
-        """Hide a suite, and all its runs as `delete` does; return how many runs. SuiteNotFound."""
+        """Hide a suite, and all its runs as `delete` does; return how many runs.
+
+        Its shares are gone. Raises SuiteNotFound or SharedReadOnly.
+        """
         ...
 
 

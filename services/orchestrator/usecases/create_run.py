@@ -62,6 +62,7 @@ class CreateRun:
                 the run does not set.
             GenerationInvalid: the generation settings break rules.
             SuiteNotFound: there is no such suite.
+            SharedReadOnly: it is another organisation's.
             UnknownSuiteVersion: the suite has no such version.
             RunIdTaken: the id belongs to a run of another team.
             RunIdReused: the stored run was asked for otherwise.

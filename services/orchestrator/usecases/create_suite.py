@@ -78,11 +78,12 @@ class CreateSuiteVersion:
 
         Raises:
             SuiteNotFound: there is no such suite.
+            SharedReadOnly: it is another organisation's.
             RequestInvalid: the labels break rules.
             ManifestInvalid: the manifest does.
         """
         require(label_problems(metadata))
         # Before the manifest is checked: whoever has no such suite learns nothing else.
-        await self._suites.get(caller, suite_id)
+        await self._suites.get_owned(caller, suite_id)
         content = await self._check_manifest(manifest_json, metadata)
         return await self._suites.add_version(caller, suite_id, content, activate=activate)

@@ -19,17 +19,33 @@ from orchestrator.outbound.postgres.conditions import Term, conditions
 from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
 from orchestrator.outbound.postgres.pages import page_length
 from orchestrator.outbound.postgres.run_records import RUN_SELECT, run_from
+from orchestrator.outbound.postgres.visibility import (
+    OWNED_RUN,
+    VISIBLE_RUN,
+    seen_by,
+    visible_run,
+)
 from pgstore.database import Database, RawConnection
 from servicekit.caller import Caller
 from servicekit.clock import Clock
 
-_OURS = "r.org_id = $1 AND r.team_id = $2 AND r.deleted_at IS NULL"
-
-_PLACES = f"""
-SELECT r.run_id, octet_length(r.metadata::text) + octet_length(r.generation)
+_PLACE = """
+SELECT r.run_id, r.created_at, octet_length(r.metadata::text) + octet_length(r.generation)
        + coalesce(octet_length(r.metrics), 0) + coalesce(octet_length(r.error_message), 0)
        + octet_length(r.models::text) + coalesce(octet_length(r.task_ids::text), 0) + 1000 AS size
-FROM runs r WHERE {_OURS}{{further}} ORDER BY r.created_at DESC, r.run_id DESC LIMIT $3
+FROM runs r
+"""
+_NEWEST = "ORDER BY r.created_at DESC, r.run_id DESC LIMIT $3"
+# Each branch reads a page at most of what it sees, in the order of an index; one condition with
+# both in it would read all runs of all teams.
+_OWNED_PLACES = f"({_PLACE} WHERE {OWNED_RUN}{{further}} {_NEWEST})"
+_SHARED_PLACES = f"""
+(SELECT r.run_id, r.created_at, r.size FROM suite_shares g CROSS JOIN LATERAL (
+    {_PLACE} WHERE r.suite_id = g.suite_id AND r.deleted_at IS NULL{{further}} {_NEWEST}
+) r WHERE g.org_id = $1 {_NEWEST})
+"""  # noqa: S608 -- ours
+_VISIBLE_PLACES = f"""
+SELECT r.run_id, r.size FROM ({_OWNED_PLACES} UNION ALL {_SHARED_PLACES}) r {_NEWEST}
 """  # noqa: S608 -- ours
 _PAGE = f"""
 {RUN_SELECT} WHERE r.run_id = ANY($1::text[]) AND r.deleted_at IS NULL
@@ -43,11 +59,11 @@ INSERT INTO runs ({columns}) VALUES ({values}) ON CONFLICT (run_id) DO NOTHING R
 # A deletion of the suite waits for us, or we for it.
 _SUITE_STANDS = "SELECT 1 FROM suites WHERE suite_id = $1 AND deleted_at IS NULL FOR KEY SHARE"
 
-_CURSOR = f"SELECT r.created_at FROM runs r WHERE {_OURS} AND r.run_id = $3"  # noqa: S608 -- ours
+_CURSOR = "SELECT r.created_at FROM runs r WHERE {seen} AND r.run_id = $3"
 
 
 class PostgresRuns:
-    """Runs and samples of the caller's team."""
+    """Runs and samples that the caller may see."""
 
     def __init__(self, database: Database, announcer: RunAnnouncer, clock: Clock) -> None:
         self._database = database
@@ -79,18 +95,20 @@ class PostgresRuns:
     async def get(self, caller: Caller, run_id: str) -> Run:
         """Return a run, or raise RunNotFound."""
         async with self._database.connection() as connection:
-            return await _owned(connection, caller, run_id)
+            return await visible_run(connection, caller, run_id)
 
     async def list_page(self, caller: Caller, wanted: RunFilter, page: Page) -> Slice[Run]:
         """Return runs, newest first, or raise InvalidCursor."""
+        places_of = _OWNED_PLACES if wanted.owned_only else _VISIBLE_PLACES
         async with self._database.connection() as connection:
             terms = list(_terms(wanted))
             if page.after:
-                created_at = await _created_at(connection, caller, page.after)
+                seen = OWNED_RUN if wanted.owned_only else VISIBLE_RUN
+                created_at = await _created_at(connection, caller, page.after, seen)
                 terms.append(("(r.created_at, r.run_id) < ({0}, {1})", [created_at, page.after]))
             further = conditions(terms, first_number=4)
             places = await connection.fetch(
-                _PLACES.format(further=further.sql),
+                places_of.format(further=further.sql),
                 caller.org_id,
                 caller.team_id,
                 page.size + 1,
@@ -100,14 +118,14 @@ class PostgresRuns:
             length = page_length(sizes, entries_max=page.size)
             ids = [place["run_id"] for place in places[:length]]
             rows = await connection.fetch(_PAGE, ids)
-        return Slice([run_from(row) for row in rows], len(places) > length)
+        return Slice([seen_by(caller, run_from(row)) for row in rows], len(places) > length)
 
     async def list_samples(
         self, caller: Caller, run_id: str, wanted: SampleFilter, page: Page
     ) -> Slice[Sample]:
         """Return samples by task, model and index, or raise RunNotFound or InvalidCursor."""
         async with self._database.connection() as connection:
-            run = await _owned(connection, caller, run_id)
+            run = await visible_run(connection, caller, run_id)
             after = None
             if page.after:
                 after = await sample_records.place_of(connection, run_id, page.after)
@@ -148,20 +166,11 @@ def _terms(wanted: RunFilter) -> Iterator[Term]:
         yield "r.state = {0}", [wanted.state]
 
 
-async def _owned(connection: RawConnection, caller: Caller, run_id: str) -> Run:
-    row = None
-    if is_id(run_id, IdPrefix.RUN):
-        statement = f"{RUN_SELECT} WHERE {_OURS} AND r.run_id = $3"
-        row = await connection.fetchrow(statement, caller.org_id, caller.team_id, run_id)
-    if row is None:
-        raise RunNotFound(run_id)
-    return run_from(row)
-
-
-async def _created_at(connection: RawConnection, caller: Caller, run_id: str) -> object:
+async def _created_at(connection: RawConnection, caller: Caller, run_id: str, seen: str) -> object:
     created_at = None
     if is_id(run_id, IdPrefix.RUN):
-        created_at = await connection.fetchval(_CURSOR, caller.org_id, caller.team_id, run_id)
+        statement = _CURSOR.format(seen=seen)
+        created_at = await connection.fetchval(statement, caller.org_id, caller.team_id, run_id)
     if created_at is None:
         raise InvalidCursor(run_id)
     return created_at

@@ -1,12 +1,13 @@
 """Suites and versions in Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import reduce
 from operator import add
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Text, cast, func, literal, tuple_
+from sqlalchemy import ColumnElement, Select, Text, cast, func, literal, tuple_, union_all
+from sqlalchemy import select as sql_select
 from sqlalchemy.orm import Mapped
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -22,8 +23,14 @@ from orchestrator.domain.suite import (
     VersionContent,
     VersionRef,
 )
+from orchestrator.domain.suite_share import SharedReadOnly
 from orchestrator.outbound.postgres.pages import page_length
 from orchestrator.outbound.postgres.tables import RunRow, SuiteRow, SuiteVersionRow
+from orchestrator.outbound.postgres.visibility import (
+    owns_suite,
+    sees_suite,
+    ways_to_see_suites,
+)
 from pgstore.database import Database
 from servicekit.caller import Caller
 from servicekit.clock import Clock
@@ -33,7 +40,7 @@ Entry = TypeVar("Entry")
 
 
 class PostgresSuites:
-    """Suites and versions of the caller's team."""
+    """Suites and versions that the caller may see."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -66,27 +73,37 @@ class PostgresSuites:
     async def get(self, caller: Caller, suite_id: str) -> Suite:
         """Return a suite, or raise SuiteNotFound."""
         async with self._database.transaction() as session:
+            return _suite(await _seen(session, caller, suite_id))
+
+    async def get_owned(self, caller: Caller, suite_id: str) -> Suite:
+        """Return a suite that is to be changed or run; raise SuiteNotFound or SharedReadOnly."""
+        async with self._database.transaction() as session:
             return _suite(await _owned(session, caller, suite_id))
 
-    async def list_page(self, caller: Caller, page: Page) -> Slice[Suite]:
+    async def list_page(
+        self, caller: Caller, page: Page, *, owned_only: bool = False
+    ) -> Slice[Suite]:
         """Return suites, newest first, or raise InvalidCursor."""
+        seen = owns_suite(caller) if owned_only else sees_suite(caller)
+        ways = [seen] if owned_only else ways_to_see_suites(caller)
         order = tuple_(col(SuiteRow.created_at), col(SuiteRow.suite_id))
-        wanted = _suites_of(caller)
+        rows = select(SuiteRow).order_by(order.desc())
         async with self._database.transaction() as session:
+            behind = rows
             if page.after:
-                cursor = await _find(session, caller, page.after)
+                cursor = await _find(session, page.after, seen)
                 if cursor is None:
                     raise InvalidCursor(page.after)
-                wanted = wanted.where(order < (cursor.created_at, cursor.suite_id))
-            size = _lengths(SuiteRow.name, SuiteRow.description, SuiteRow.labels)
+                behind = rows.where(order < (cursor.created_at, cursor.suite_id))
+            places = _first_of(behind.where(way).limit(page.size + 1) for way in ways)
             key = col(SuiteRow.suite_id)
-            rows, more = await _some(session, wanted.order_by(order.desc()), key, size, page)
-        return Slice([_suite(row) for row in rows], more)
+            found, more = await _some(session, places, rows, key, page)
+        return Slice([_suite(row) for row in found], more)
 
     async def get_version(self, caller: Caller, suite_id: str, version: int) -> SuiteVersion:
         """Return a version, or raise SuiteNotFound or SuiteVersionNotFound."""
         async with self._database.transaction() as session:
-            await _owned(session, caller, suite_id)
+            await _seen(session, caller, suite_id)
             wanted = _versions_of(suite_id).where(col(SuiteVersionRow.version) == version)
             row = (await session.exec(wanted)).first()
             if row is None:
@@ -96,21 +113,25 @@ class PostgresSuites:
     async def list_versions(self, caller: Caller, suite_id: str, page: Page) -> Slice[SuiteVersion]:
         """Return versions, highest first, or raise SuiteNotFound or InvalidCursor."""
         number = col(SuiteVersionRow.version)
-        wanted = _versions_of(suite_id)
+        wanted = _versions_of(suite_id).order_by(number.desc())
         async with self._database.transaction() as session:
-            await _owned(session, caller, suite_id)
+            await _seen(session, caller, suite_id)
             if page.after:
                 after = await _version_number(session, suite_id, page.after)
                 wanted = wanted.where(number < after)
             size = _lengths(SuiteVersionRow.manifest, SuiteVersionRow.labels)
             key = col(SuiteVersionRow.suite_version_id)
-            rows, more = await _some(session, wanted.order_by(number.desc()), key, size, page)
+            places = wanted.with_only_columns(key, size)
+            rows, more = await _some(session, places, wanted, key, page)
         return Slice([_version(row) for row in rows], more)
 
     async def find_version(
         self, caller: Caller, suite_id: str, version: int | None
     ) -> VersionRef | None:
-        """Look up a version, the active one for None, without its manifest; raise SuiteNotFound."""
+        """Look up a version that is to be run, the active one for None, without its manifest.
+
+        Raises SuiteNotFound or SharedReadOnly.
+        """
         row = SuiteVersionRow
         async with self._database.transaction() as session:
             suite = await _owned(session, caller, suite_id)
@@ -137,34 +158,44 @@ async def origin_of(session: AsyncSession, run_id: str) -> tuple[Suite, SuiteVer
     return _suite(suite), _version(version)
 
 
-def _suites_of(caller: Caller) -> SelectOfScalar[SuiteRow]:
-    return select(SuiteRow).where(
-        col(SuiteRow.org_id) == caller.org_id,
-        col(SuiteRow.team_id) == caller.team_id,
-        col(SuiteRow.deleted_at).is_(None),
-    )
-
-
 def _versions_of(suite_id: str) -> SelectOfScalar[SuiteVersionRow]:
     return select(SuiteVersionRow).where(col(SuiteVersionRow.suite_id) == suite_id)
 
 
 async def _find(
-    session: AsyncSession, caller: Caller, suite_id: str, *, lock: bool = False
+    session: AsyncSession, suite_id: str, condition: ColumnElement[bool], *, lock: bool = False
 ) -> SuiteRow | None:
     if not is_id(suite_id, IdPrefix.SUITE):
         return None
-    wanted = _suites_of(caller).where(col(SuiteRow.suite_id) == suite_id)
+    wanted = select(SuiteRow).where(col(SuiteRow.suite_id) == suite_id, condition)
     return (await session.exec(wanted.with_for_update() if lock else wanted)).first()
+
+
+async def _seen(session: AsyncSession, caller: Caller, suite_id: str) -> SuiteRow:
+    row = await _find(session, suite_id, sees_suite(caller))
+    if row is None:
+        raise SuiteNotFound(suite_id)
+    return row
 
 
 async def _owned(
     session: AsyncSession, caller: Caller, suite_id: str, *, lock: bool = False
 ) -> SuiteRow:
-    row = await _find(session, caller, suite_id, lock=lock)
+    row = await _find(session, suite_id, owns_suite(caller), lock=lock)
     if row is None:
-        raise SuiteNotFound(suite_id)
+        await _seen(session, caller, suite_id)
+        raise SharedReadOnly(suite_id)
     return row
+
+
+def _first_of(branches: Iterable[SelectOfScalar[SuiteRow]]) -> Select[*tuple[Any, ...]]:
+    """Return keys and sizes of suites of several statements, newest first."""
+    size = _lengths(SuiteRow.name, SuiteRow.description, SuiteRow.labels).label("size")
+    columns = (col(SuiteRow.suite_id), col(SuiteRow.created_at), size)
+    of_branches = [branch.with_only_columns(*columns).subquery() for branch in branches]
+    every = union_all(*(sql_select(branch) for branch in of_branches)).subquery()
+    newest = tuple_(every.c.created_at, every.c.suite_id).desc()
+    return sql_select(every.c.suite_id, every.c.size).order_by(newest)
 
 
 def _lengths(*columns: Any) -> ColumnElement[int]:
@@ -174,19 +205,21 @@ def _lengths(*columns: Any) -> ColumnElement[int]:
 
 async def _some(
     session: AsyncSession,
+    places: Select[*tuple[Any, ...]],
     wanted: SelectOfScalar[Entry],
     key: Mapped[str],
-    size: ColumnElement[int],
     page: Page,
 ) -> tuple[Sequence[Entry], bool]:
-    """Return the entries of a page, none behind its end read, and whether more follow."""
+    """Return the entries of a page, none behind its end read, and whether more follow.
+
+    `places` selects keys and sizes of all that are wanted, in order.
+    """
     # One more than asked for tells whether more follow.
-    of_keys = wanted.with_only_columns(key, size).limit(page.size + 1)
-    places = (await (await session.connection()).execute(of_keys)).all()
-    length = page_length([place[1] for place in places], entries_max=page.size)
-    keys = [place[0] for place in places[:length]]
+    found = (await (await session.connection()).execute(places.limit(page.size + 1))).all()
+    length = page_length([place[1] for place in found], entries_max=page.size)
+    keys = [place[0] for place in found[:length]]
     rows = (await session.exec(wanted.where(key.in_(keys)))).all()
-    return rows, len(places) > length
+    return rows, len(found) > length
 
 
 async def _version_number(session: AsyncSession, suite_id: str, version_id: str) -> int:

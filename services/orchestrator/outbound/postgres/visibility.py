@@ -4,10 +4,11 @@ Every read of a suite, a version, a run or a sample asks here. A run is always o
 so a share of the suite is one of its runs, and whoever may see a suite may see all its runs.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import ColumnElement, and_, exists, or_
-from sqlmodel import col
+from sqlmodel import col, select
 
 from orchestrator.domain.ids import IdPrefix, is_id
 from orchestrator.domain.run import Run, RunNotFound
@@ -60,6 +61,16 @@ def sees_suite(caller: Caller) -> ColumnElement[bool]:
         col(SuiteShareRow.org_id) == caller.org_id,
     )
     return and_(col(SuiteRow.deleted_at).is_(None), or_(owned, share))
+
+
+def ways_to_see_suites(caller: Caller) -> Sequence[ColumnElement[bool]]:
+    """Return what `sees_suite` has in one condition as several, of which a suite meets one.
+
+    For lists: each has its index, and none reads the suites of all teams.
+    """
+    shares = select(SuiteShareRow.suite_id).where(col(SuiteShareRow.org_id) == caller.org_id)
+    shared = and_(col(SuiteRow.deleted_at).is_(None), col(SuiteRow.suite_id).in_(shares))
+    return owns_suite(caller), shared
 
 
 async def visible_run(connection: RawConnection, caller: Caller, run_id: str) -> Run:

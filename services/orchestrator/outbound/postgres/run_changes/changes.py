@@ -1,9 +1,7 @@
 """Changes of runs that their team asks for, each in one transaction."""
 
-from orchestrator.domain.ids import IdPrefix, is_id
-from orchestrator.domain.run import Run, RunNotFound
+from orchestrator.domain.run import Run
 from orchestrator.domain.run_states import ENDED, RunEvent, RunState
-from orchestrator.domain.suite import SuiteNotFound
 from orchestrator.outbound.postgres.messages import RunAnnouncer
 from orchestrator.outbound.postgres.run_changes.discards import (
     discard_artifacts,
@@ -12,25 +10,17 @@ from orchestrator.outbound.postgres.run_changes.discards import (
 from orchestrator.outbound.postgres.run_changes.requeueing import requeue
 from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
 from orchestrator.outbound.postgres.run_records import read_run
-from pgstore.database import Database, RawConnection
+from orchestrator.outbound.postgres.visibility import locked_run, require_owned_suite
+from pgstore.database import Database
 from servicekit.caller import Caller
 
-# Weaker than FOR UPDATE: a preparation that stores items is not waited for.
-_LOCK = """
-SELECT state FROM runs
-WHERE run_id = $1 AND org_id = $2 AND team_id = $3 AND deleted_at IS NULL FOR NO KEY UPDATE
-"""
 _DELETE = "UPDATE runs SET deleted_at = now() WHERE run_id = $1"
 
-# Whoever adds a run or a version to the suite waits for this, and finds it deleted.
-_LOCK_SUITE = """
-SELECT 1 FROM suites
-WHERE suite_id = $1 AND org_id = $2 AND team_id = $3 AND deleted_at IS NULL FOR UPDATE
-"""
 _DELETE_RUNS_OF_SUITE = """
 UPDATE runs SET deleted_at = now() WHERE suite_id = $1 AND deleted_at IS NULL
 """
 _DELETE_SUITE = "UPDATE suites SET deleted_at = now() WHERE suite_id = $1"
+_DELETE_SHARES_OF_SUITE = "DELETE FROM suite_shares WHERE suite_id = $1"
 _LOCK_RUNS_OF_SUITE = """
 SELECT run_id, state FROM runs WHERE suite_id = $1 AND deleted_at IS NULL
 ORDER BY run_id FOR NO KEY UPDATE
@@ -48,7 +38,7 @@ class PostgresRunChanges:
     async def cancel(self, caller: Caller, run_id: str) -> Run:
         """Stop a run and return it, cancelling or cancelled; see `ports.stores.RunChanges`."""
         async with self._database.connection() as connection, connection.transaction():
-            state = await _locked(connection, caller, run_id)
+            state = await locked_run(connection, caller, run_id)
             await self._stopper.cancel(connection, run_id, state)
             return await read_run(connection, run_id)
 
@@ -63,7 +53,7 @@ class PostgresRunChanges:
     async def delete(self, caller: Caller, run_id: str) -> None:
         """Hide a run, cancelled first if it is unfinished; see `ports.stores.RunChanges`."""
         async with self._database.connection() as connection, connection.transaction():
-            state = await _locked(connection, caller, run_id)
+            state = await locked_run(connection, caller, run_id)
             if state in ENDED:
                 await discard_artifacts(connection, run_id)
             else:
@@ -73,12 +63,8 @@ class PostgresRunChanges:
     async def delete_suite(self, caller: Caller, suite_id: str) -> int:
         """Hide a suite and all its runs; return how many; see `ports.stores.RunChanges`."""
         async with self._database.connection() as connection, connection.transaction():
-            found = None
-            if is_id(suite_id, IdPrefix.SUITE):
-                owner = (caller.org_id, caller.team_id)
-                found = await connection.fetchval(_LOCK_SUITE, suite_id, *owner)
-            if found is None:
-                raise SuiteNotFound(suite_id)
+            # Whoever adds a run, a version or a share waits for this, and finds the suite deleted.
+            await require_owned_suite(connection, caller, suite_id, lock="FOR UPDATE")
             runs = await connection.fetch(_LOCK_RUNS_OF_SUITE, suite_id)
             # There may be thousands; only those with something to stop are taken one by one.
             for run_id, state in ((run["run_id"], RunState(run["state"])) for run in runs):
@@ -86,21 +72,13 @@ class PostgresRunChanges:
                     await self._stopper.cancel(connection, run_id, state)
             await discard_artifacts_of_suite(connection, suite_id)
             await connection.execute(_DELETE_RUNS_OF_SUITE, suite_id)
+            await connection.execute(_DELETE_SHARES_OF_SUITE, suite_id)
             await connection.execute(_DELETE_SUITE, suite_id)
             return len(runs)
 
     async def _requeue(self, caller: Caller, run_id: str, event: RunEvent, token: str) -> Run:
         async with self._database.connection() as connection, connection.transaction():
-            state = await _locked(connection, caller, run_id)
+            state = await locked_run(connection, caller, run_id)
             announcer = self._announcer
             await requeue(connection, run_id, state, event, token=token, announcer=announcer)
             return await read_run(connection, run_id)
-
-
-async def _locked(connection: RawConnection, caller: Caller, run_id: str) -> RunState:
-    state = None
-    if is_id(run_id, IdPrefix.RUN):
-        state = await connection.fetchval(_LOCK, run_id, caller.org_id, caller.team_id)
-    if state is None:
-        raise RunNotFound(run_id)
-    return RunState(state)
