@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from orchestrator.domain.failure import Failure
 from orchestrator.domain.metrics import Counts
@@ -49,6 +50,26 @@ class UnknownSuiteVersion(ServiceError):
     def __init__(self, suite_id: str, version: int) -> None:
         message = f"suite {suite_id} has no version {version}"
         super().__init__(message, param="suite_version", suite_id=suite_id, version=version)
+
+
+class RunOrigin(StrEnum):
+    """Where a run's results come from; the same words in REST, on the wire and in the table."""
+
+    EXECUTED = "executed"
+    """Executed here; the only kind that has shards and can be run again."""
+    IMPORTED = "imported"
+    """Recorded from result files of another harness."""
+    AGENT = "agent"
+    """Recorded trials of an agent, reported by whoever ran it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """The agent of a recorded run; what was not reported is None."""
+
+    name: str
+    version: str | None = None
+    effort: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +124,8 @@ class Run:
         metrics_json: Empty until the run completed.
         edition: How often it was put back to work; its artifacts are of this edition.
         ended_at: When it reached completed, failed or cancelled.
+        agent: Of runs whose origin is an agent, and of no others.
+        cost_usd: As reported for the run, else the sum over its samples; None: nobody said.
     """
 
     id: str
@@ -124,10 +147,14 @@ class Run:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    origin: RunOrigin = RunOrigin.EXECUTED
+    agent: Agent | None = None
+    cost_usd: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse a run that has ended without a time, or the other way round."""
         assert (self.state in ENDED) == (self.ended_at is not None)
+        assert (self.origin is RunOrigin.AGENT) == (self.agent is not None)
 
     @property
     def artifact_file_ids(self) -> list[str]:

@@ -38,6 +38,10 @@ class Sample:
         judge_json: Details of the grader; empty for none.
         generation_started_at: When the first attempt of the model call began.
         generation_ended_at: When the last attempt ended.
+        cost_usd: As reported; only recorded samples have it.
+        phase_timings_json: Phases as they were reported; empty for none.
+        recorded_error_json: A recorded sample's error as it was reported, shown instead of `error`,
+            which has what could be made of it; empty for none.
     """
 
     id: str
@@ -62,3 +66,6 @@ class Sample:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    cost_usd: float | None = None
+    phase_timings_json: bytes = b""
+    recorded_error_json: bytes = b""

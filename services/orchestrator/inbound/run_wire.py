@@ -11,6 +11,7 @@ from orchestrator.usecases.create_run import RunDraft
 from proctor.runs.v1 import run_pb2, run_service_pb2, sample_pb2
 
 _RUN_PREFIX = "RUN_STATE_"
+_ORIGIN_PREFIX = "RUN_ORIGIN_"
 _SAMPLE_PREFIX = "SAMPLE_STATE_"
 
 
@@ -45,6 +46,11 @@ def run_from(run: Run) -> run_pb2.Run:
         create_time=stamp_from(run.created_at),
         start_time=stamp_from(run.started_at),
         end_time=stamp_from(run.ended_at),
+        origin=run_pb2.RunOrigin.Value(_ORIGIN_PREFIX + run.origin.name),
+        agent_name=run.agent.name if run.agent else None,
+        agent_version=run.agent.version if run.agent else None,
+        agent_effort=run.agent.effort if run.agent else None,
+        cost_usd=run.cost_usd,
     )
 
 
@@ -73,6 +79,9 @@ def sample_from(sample: Sample) -> sample_pb2.Sample:
         create_time=stamp_from(sample.created_at),
         start_time=stamp_from(sample.started_at),
         end_time=stamp_from(sample.ended_at),
+        cost_usd=sample.cost_usd,
+        phase_timings_json=sample.phase_timings_json,
+        recorded_error_json=sample.recorded_error_json,
     )
 
 

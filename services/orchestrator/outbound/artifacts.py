@@ -94,10 +94,11 @@ def run_object(run: Run) -> JsonObject:
         "error": _error_object(run.error),
         "artifact_file_ids": run.artifact_file_ids,
         "metadata": dict(request.metadata),
-        "agent_name": None,
-        "agent_version": None,
-        "agent_effort": None,
-        "cost_usd": None,
+        "origin": run.origin,
+        "agent_name": run.agent.name if run.agent else None,
+        "agent_version": run.agent.version if run.agent else None,
+        "agent_effort": run.agent.effort if run.agent else None,
+        "cost_usd": run.cost_usd,
         "tokens": tokens_object(run.tokens),
         "generation_concurrency": request.generation_concurrency,
         "grader_concurrency": request.grader_concurrency,
@@ -129,8 +130,8 @@ def sample_object(sample: Sample) -> JsonObject:
         "extracted_output": sample.extracted_output,
         "scores": orjson.Fragment(sample.scores_json),
         "judge": orjson.Fragment(sample.judge_json) if sample.judge_json else None,
-        "error": _error_object(sample.error),
-        "cost_usd": None,
+        "error": _sample_error(sample),
+        "cost_usd": sample.cost_usd,
         "input_tokens": sample.tokens.input,
         "output_tokens": sample.tokens.output,
         "cached_tokens": sample.tokens.cached,
@@ -191,7 +192,15 @@ async def _one(content: bytes) -> AsyncIterator[bytes]:
     yield content
 
 
-def _phase_timings(sample: Sample) -> JsonObject | None:
+def _sample_error(sample: Sample) -> object:
+    if sample.recorded_error_json:
+        return orjson.Fragment(sample.recorded_error_json)
+    return _error_object(sample.error)
+
+
+def _phase_timings(sample: Sample) -> object:
+    if sample.phase_timings_json:
+        return orjson.Fragment(sample.phase_timings_json)
     if sample.generation_started_at is None:
         return None
     timing = {

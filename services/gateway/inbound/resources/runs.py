@@ -51,6 +51,14 @@ class RunStatusFilter(StrEnum):
     RUNNING = "running"
 
 
+class RunOrigin(StrEnum):
+    """Where a run's results come from."""
+
+    EXECUTED = "executed"
+    IMPORTED = "imported"
+    AGENT = "agent"
+
+
 class RequestCounts(Resource):
     """How many samples a run has and how they ended."""
 
@@ -101,10 +109,14 @@ class RunObject(Identified):
     error: dict[str, Any] | None = Field(description="Why the run failed: `code`, `message`.")
     artifact_file_ids: list[str]
     metadata: dict[str, str]
+    origin: RunOrigin = Field(
+        description="`executed` here, `imported` from result files of another harness, or reported "
+        "by whoever ran an `agent`. Only executed runs can be run again."
+    )
     agent_name: str | None
     agent_version: str | None
     agent_effort: str | None
-    cost_usd: float | None
+    cost_usd: float | None = Field(description="As reported, else the sum over the samples.")
     tokens: Tokens = Field(description="Of the evaluated models; sums over the samples.")
     grader_usage: GraderUsageObject | None = Field(
         description="What graders asked models, apart from `tokens`; grows while the run works. "
@@ -173,10 +185,11 @@ def run_object(run: run_pb2.Run, grader_usage: Mapping[str, ModelUsage] | None =
         error=failure_object(run.error) if run.HasField("error") else None,
         artifact_file_ids=list(run.artifact_file_ids),
         metadata=dict(run.metadata),
-        agent_name=None,
-        agent_version=None,
-        agent_effort=None,
-        cost_usd=None,
+        origin=_origin(run),
+        agent_name=text_if_set(run, "agent_name"),
+        agent_version=text_if_set(run, "agent_version"),
+        agent_effort=text_if_set(run, "agent_effort"),
+        cost_usd=run.cost_usd if run.HasField("cost_usd") else None,
         tokens=_tokens(run.tokens),
         grader_usage=None if grader_usage is None else _grader_usage(grader_usage),
         generation_concurrency=run.generation_concurrency,
@@ -217,6 +230,13 @@ def failure_object(failure: run_pb2.Failure) -> dict[str, Any]:
     # The fixed members win over details of the same name.
     details = object_of(failure.details_json)
     return {**details, "code": failure.code, "message": failure.message, **staged}
+
+
+def _origin(run: run_pb2.Run) -> RunOrigin:
+    # An orchestrator from before there were others does not say.
+    if run.origin == run_pb2.RUN_ORIGIN_UNSPECIFIED:
+        return RunOrigin.EXECUTED
+    return RunOrigin(run_pb2.RunOrigin.Name(run.origin).removeprefix("RUN_ORIGIN_").lower())
 
 
 def count_if_reported(usage: usage_pb2.TokenUsage, field: TokenField) -> int | None:

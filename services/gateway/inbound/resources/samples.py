@@ -64,8 +64,11 @@ class SampleObject(Identified):
     extracted_output: str | None
     scores: dict[str, Any]
     judge: dict[str, Any] | None
-    error: dict[str, Any] | None = Field(description="`code`, `message`, `stage`.")
-    cost_usd: float | None
+    error: dict[str, Any] | None = Field(
+        description="`code`, `message`, `stage`; of a recorded trial as it was reported, also when "
+        "the trial did not fail."
+    )
+    cost_usd: float | None = Field(description="Of recorded trials, as reported.")
     input_tokens: int | None
     output_tokens: int | None
     cached_tokens: int | None
@@ -100,8 +103,8 @@ def sample_object(sample: sample_pb2.Sample) -> SampleObject:
         extracted_output=text_if_set(sample, "extracted_output"),
         scores=object_of(sample.scores_json),
         judge=object_if_set(sample.judge_json),
-        error=failure_object(sample.error) if sample.HasField("error") else None,
-        cost_usd=None,
+        error=_error(sample),
+        cost_usd=sample.cost_usd if sample.HasField("cost_usd") else None,
         input_tokens=count_if_reported(sample.tokens, "input_tokens"),
         output_tokens=count_if_reported(sample.tokens, "output_tokens"),
         cached_tokens=count_if_reported(sample.tokens, "cached_tokens"),
@@ -131,7 +134,15 @@ def _row(json: bytes) -> dict[str, Any] | None:
     return without_blobs(row) if row is not None and b'"data:' in json else row
 
 
+def _error(sample: sample_pb2.Sample) -> dict[str, Any] | None:
+    if sample.recorded_error_json:
+        return object_of(sample.recorded_error_json)
+    return failure_object(sample.error) if sample.HasField("error") else None
+
+
 def _phase_timings(sample: sample_pb2.Sample) -> dict[str, Any] | None:
+    if sample.phase_timings_json:
+        return object_of(sample.phase_timings_json)
     if not sample.HasField("generation_start_time"):
         return None
     ended = sample.HasField("generation_end_time")

@@ -7,7 +7,7 @@ import orjson
 
 from orchestrator.domain.failure import Failure
 from orchestrator.domain.metrics import Counts
-from orchestrator.domain.run import Run, RunRequest
+from orchestrator.domain.run import Agent, Run, RunOrigin, RunRequest
 from orchestrator.domain.run_states import RunState
 from orchestrator.domain.tokens import Tokens
 from pgstore.database import RawConnection
@@ -21,7 +21,7 @@ SELECT r.run_id, r.org_id, r.team_id, r.on_behalf_of, r.suite_id, r.suite_versio
        coalesce(r.failed, c.failed, 0) AS failed, r.metrics, r.error_code, r.error_message,
        r.error_stage, r.input_tokens, r.output_tokens, r.cached_tokens, r.reasoning_tokens,
        r.tokens_estimated, r.result_file_id, r.samples_file_id, r.edition, r.created_at,
-       r.started_at, r.ended_at
+       r.started_at, r.ended_at, r.origin, r.agent_name, r.agent_version, r.agent_effort, r.cost_usd
 FROM runs r
 LEFT JOIN LATERAL (
     SELECT sum(h.completed)::int AS completed, sum(h.failed)::int AS failed
@@ -71,6 +71,9 @@ def run_from(record: Mapping[str, Any]) -> Run:
         created_at=record["created_at"],
         started_at=record["started_at"],
         ended_at=record["ended_at"],
+        origin=RunOrigin(record["origin"]),
+        agent=_agent(record),
+        cost_usd=record["cost_usd"],
     )
 
 
@@ -96,6 +99,14 @@ def _request(record: Mapping[str, Any]) -> RunRequest:
         grader_concurrency=record["grader_concurrency"],
         max_samples_per_task=record["max_samples_per_task"],
         metadata=orjson.loads(record["metadata"]),
+    )
+
+
+def _agent(record: Mapping[str, Any]) -> Agent | None:
+    if record["agent_name"] is None:
+        return None
+    return Agent(
+        name=record["agent_name"], version=record["agent_version"], effort=record["agent_effort"]
     )
 
 

@@ -26,7 +26,8 @@ WITH place AS (
             + CASE WHEN $3 THEN coalesce(octet_length(s.reasoning), 0) ELSE 0 END
             + coalesce(octet_length(s.scores::text), 0)
             + coalesce(octet_length(s.error_message), 0)
-            + coalesce(octet_length(s.error_details), 0) + 2000)::bigint AS size
+            + coalesce(octet_length(s.error_details), 0)
+            + coalesce(octet_length(s.phase_timings), 0) + 2000)::bigint AS size
     FROM samples s
     JOIN items i USING (run_id, task_ord, sample_index)
     WHERE s.run_id = $1{further}
@@ -43,7 +44,7 @@ SELECT p.matched, p.size, s.task_ord, s.model_ord, s.sample_index, t.task_id, s.
        s.extracted_output, s.scores, s.judge, s.error_code, s.error_message, s.error_stage,
        s.error_details, s.input_tokens, s.output_tokens, s.cached_tokens, s.reasoning_tokens,
        s.tokens_estimated, s.generation_started_at, s.generation_ended_at, s.created_at,
-       s.started_at, s.ended_at
+       s.started_at, s.ended_at, s.cost_usd, s.phase_timings, s.recorded
 FROM page p
 JOIN samples s USING (task_ord, model_ord, sample_index)
 JOIN items i USING (run_id, task_ord, sample_index)
@@ -145,7 +146,14 @@ def _sample(row: Mapping[str, Any], run: Run) -> Sample:
         created_at=row["created_at"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
+        cost_usd=row["cost_usd"],
+        phase_timings_json=(row["phase_timings"] or "").encode(),
+        recorded_error_json=_recorded_error(row),
     )
+
+
+def _recorded_error(row: Mapping[str, Any]) -> bytes:
+    return (row["error_details"] or "").encode() if row["recorded"] else b""
 
 
 def _error(row: Mapping[str, Any]) -> Failure | None:

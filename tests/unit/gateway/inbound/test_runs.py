@@ -60,6 +60,7 @@ async def test_a_started_run_has_every_field_of_the_contract(start: Start, suite
         "error": None,
         "artifact_file_ids": [],
         "metadata": {"a": "b"},
+        "origin": "executed",
         "agent_name": None,
         "agent_version": None,
         "agent_effort": None,
