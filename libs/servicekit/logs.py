@@ -11,8 +11,11 @@ from structlog.typing import EventDict, FilteringBoundLogger, Processor, Wrapped
 HIDDEN = "[hidden]"
 _SECRET_WORDS = ("secret", "token", "password", "authorization", "api_key", "pepper")
 _COUNTED = ("tokens", "_token_count")  # numbers of model tokens are no secrets
-# They tell at INFO what our own events tell already.
-_CHATTY = ("asyncio", "alembic", "httpx", "httpcore", "nats", "uvicorn.access", "grpc")
+# They tell at INFO what our own events tell already, or addresses whose signature opens a file.
+_CHATTY = (
+    "asyncio", "alembic", "httpx", "httpx2", "httpcore", "httpcore2", "huggingface_hub", "nats",
+    "uvicorn.access", "grpc",
+)  # fmt: skip
 
 
 def configure_logs(service: str, level: str, json: bool) -> None:  # noqa: FBT001 - called once, with a setting
