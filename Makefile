@@ -92,6 +92,15 @@ test-fast: $(INSTALLED) ## unit tests only
 generated: $(INSTALLED) ## 500 generated requests for each operation of the REST API, other ones each time
 	$(BIN)/pytest --quiet tests/conformance/rest/test_generated.py --examples 500
 
+.PHONY: oracles
+oracles: $(INSTALLED) .venv/oracles/lock ## compare with lm-evaluation-harness, in an environment of its own (600 MB, development only)
+	$(BIN)/pytest --quiet tests/oracles
+
+.venv/oracles/lock: tests/oracles/lm-eval.lock
+	rm -rf .venv/oracles && $(PYTHON) -m venv .venv/oracles
+	$(UV) pip sync --quiet --python .venv/oracles/bin/python --require-hashes $<
+	cp $< $@
+
 .PHONY: attacks
 attacks: $(INSTALLED) ## every known attack on the jail, as root and unprivileged, in every isolation, with a table
 	$(BIN)/pytest --quiet tests/attacks --all-profiles --isolation=fresh --isolation=preload --isolation=files --attack-table
