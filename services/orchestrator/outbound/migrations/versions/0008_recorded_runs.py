@@ -46,7 +46,7 @@ FAILED_WITHOUT_ERROR = """
 ALTER TABLE samples
     DROP CONSTRAINT samples_check2,
     ADD CONSTRAINT samples_failed_with_error
-        CHECK ((state = 'failed') <= (error_code IS NOT NULL OR recorded)) NOT VALID
+        CHECK ((state = 'failed') <= (error_code IS NOT NULL OR recorded))
 """
 # Here and not in the object store: they are about 90 KiB, go with their run in one transaction,
 # and must not share bytes with files, whose owner deletes them. Bytes, because JSON text may hold
