@@ -32,6 +32,7 @@ class Caller(_message.Message):
     ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
     SCOPES_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    IS_ORG_ADMIN_FIELD_NUMBER: _builtins.int
     org_id: _builtins.str
     """Organisation that owns everything the call touches."""
     team_id: _builtins.str
@@ -42,6 +43,8 @@ class Caller(_message.Message):
     """Stable id of the end user the caller acts for (header X-On-Behalf-Of); empty when it acts for itself."""
     request_id: _builtins.str
     """Id of the REST request, for logs; empty for background work."""
+    is_org_admin: _builtins.bool
+    """Whether the key is one of an admin of the organisation."""
     @_builtins.property
     def scopes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Scopes of the key, such as `write:evals`."""
@@ -55,10 +58,11 @@ class Caller(_message.Message):
         on_behalf_of: _builtins.str = ...,
         scopes: _abc.Iterable[_builtins.str] | None = ...,
         request_id: _builtins.str = ...,
+        is_org_admin: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_id", b"key_id", "on_behalf_of", b"on_behalf_of", "org_id", b"org_id", "request_id", b"request_id", "scopes", b"scopes", "team_id", b"team_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_org_admin", b"is_org_admin", "key_id", b"key_id", "on_behalf_of", b"on_behalf_of", "org_id", b"org_id", "request_id", b"request_id", "scopes", b"scopes", "team_id", b"team_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

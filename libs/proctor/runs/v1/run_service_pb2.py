@@ -27,7 +27,7 @@ from proctor.runs.v1 import run_pb2 as proctor_dot_runs_dot_v1_dot_run__pb2
 from proctor.runs.v1 import sample_pb2 as proctor_dot_runs_dot_v1_dot_sample__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!proctor/runs/v1/run_service.proto\x12\x0fproctor.runs.v1\x1a\x1cproctor/common/v1/page.proto\x1a\x19proctor/runs/v1/run.proto\x1a\x1cproctor/runs/v1/sample.proto\"\x8f\x04\n\x10\x43reateRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x10\n\x08suite_id\x18\x02 \x01(\t\x12\x1a\n\rsuite_version\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06models\x18\x04 \x03(\t\x12\x10\n\x08task_ids\x18\x05 \x03(\t\x12\x15\n\rselects_tasks\x18\x06 \x01(\x08\x12\x18\n\x0bjudge_model\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x1c\n\x0f\x65mbedding_model\x18\x08 \x01(\tH\x02\x88\x01\x01\x12\x17\n\x0fgeneration_json\x18\t \x01(\x0c\x12\x1e\n\x16generation_concurrency\x18\n \x01(\x05\x12\x1a\n\x12grader_concurrency\x18\x0b \x01(\x05\x12!\n\x14max_samples_per_task\x18\x0c \x01(\x05H\x03\x88\x01\x01\x12\x41\n\x08metadata\x18\r \x03(\x0b\x32/.proctor.runs.v1.CreateRunRequest.MetadataEntry\x12\x11\n\trun_token\x18\x0e \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x10\n\x0e_suite_versionB\x0e\n\x0c_judge_modelB\x12\n\x10_embedding_modelB\x17\n\x15_max_samples_per_task\"6\n\x11\x43reateRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.proctor.runs.v1.Run\"\x1f\n\rGetRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"3\n\x0eGetRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.proctor.runs.v1.Run\"\xbe\x01\n\x0fListRunsRequest\x12,\n\x04page\x18\x01 \x01(\x0b\x32\x1e.proctor.common.v1.PageRequest\x12\x10\n\x08suite_id\x18\x02 \x01(\t\x12\x1a\n\rsuite_version\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.proctor.runs.v1.RunState\x12\x13\n\x0bschedule_id\x18( \x01(\tB\x10\n\x0e_suite_version\"a\n\x10ListRunsResponse\x12\"\n\x04runs\x18\x01 \x03(\x0b\x32\x14.proctor.runs.v1.Run\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.proctor.common.v1.PageInfo\"\xd0\x02\n\x12ListSamplesRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x1e.proctor.common.v1.PageRequest\x12\x0f\n\x07task_id\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12,\n\x06states\x18\x05 \x03(\x0e\x32\x1c.proctor.runs.v1.SampleState\x12\x14\n\x0cscore_metric\x18\x06 \x01(\t\x12\x16\n\tscore_min\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tscore_max\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\x0esample_indices\x18\t \x03(\x05\x12\x19\n\x11omit_dataset_rows\x18\n \x01(\x08\x12\x19\n\x11include_reasoning\x18\x0b \x01(\x08\x42\x0c\n\n_score_minB\x0c\n\n_score_max\"j\n\x13ListSamplesResponse\x12(\n\x07samples\x18\x01 \x03(\x0b\x32\x17.proctor.runs.v1.Sample\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.proctor.common.v1.PageInfo\"%\n\x13GetArtifactsRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"x\n\x14GetArtifactsResponse\x12\x1b\n\x0eresult_file_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1c\n\x0fsamples_file_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\x11\n\x0f_result_file_idB\x12\n\x10_samples_file_id\"\"\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"6\n\x11\x43\x61ncelRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.proctor.runs.v1.Run\">\n\x19RerunFailedSamplesRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\trun_token\x18\x02 \x01(\t\"?\n\x1aRerunFailedSamplesResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.proctor.runs.v1.Run\"4\n\x0fRetryRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\trun_token\x18\x02 \x01(\t\"5\n\x10RetryRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.proctor.runs.v1.Run\"\"\n\x10\x44\x65leteRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteRunResponse2\x9b\x06\n\nRunService\x12R\n\tCreateRun\x12!.proctor.runs.v1.CreateRunRequest\x1a\".proctor.runs.v1.CreateRunResponse\x12I\n\x06GetRun\x12\x1e.proctor.runs.v1.GetRunRequest\x1a\x1f.proctor.runs.v1.GetRunResponse\x12O\n\x08ListRuns\x12 .proctor.runs.v1.ListRunsRequest\x1a!.proctor.runs.v1.ListRunsResponse\x12X\n\x0bListSamples\x12#.proctor.runs.v1.ListSamplesRequest\x1a$.proctor.runs.v1.ListSamplesResponse\x12[\n\x0cGetArtifacts\x12$.proctor.runs.v1.GetArtifactsRequest\x1a%.proctor.runs.v1.GetArtifactsResponse\x12R\n\tCancelRun\x12!.proctor.runs.v1.CancelRunRequest\x1a\".proctor.runs.v1.CancelRunResponse\x12m\n\x12RerunFailedSamples\x12*.proctor.runs.v1.RerunFailedSamplesRequest\x1a+.proctor.runs.v1.RerunFailedSamplesResponse\x12O\n\x08RetryRun\x12 .proctor.runs.v1.RetryRunRequest\x1a!.proctor.runs.v1.RetryRunResponse\x12R\n\tDeleteRun\x12!.proctor.runs.v1.DeleteRunRequest\x1a\".proctor.runs.v1.DeleteRunResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!proctor/runs/v1/run_service.proto\x12\x0fproctor.runs.v1\x1a\x1cproctor/common/v1/page.proto\x1a\x19proctor/runs/v1/run.proto\x1a\x1cproctor/runs/v1/sample.proto\"\x8f\x04\n\x10\x43reateRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x10\n\x08suite_id\x18\x02 \x01(\t\x12\x1a\n\rsuite_version\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06models\x18\x04 \x03(\t\x12\x10\n\x08task_ids\x18\x05 \x03(\t\x12\x15\n\rselects_tasks\x18\x06 \x01(\x08\x12\x18\n\x0bjudge_model\x18\x07 \x01(\tH\x01\x88\x01\x01\x12\x1c\n\x0f\x65mbedding_model\x18\x08 \x01(\tH\x02\x88\x01\x01\x12\x17\n\x0fgeneration_json\x18\t \x01(\x0c\x12\x1e\n\x16generation_concurrency\x18\n \x01(\x05\x12\x1a\n\x12grader_concurrency\x18\x0b \x01(\x05\x12!\n\x14max_samples_per_task\x18\x0c \x01(\x05H\x03\x88\x01\x01\x12\x41\n\x08metadata\x18\r \x03(\x0b\x32/.proctor.runs.v1.CreateRunRequest.MetadataEntry\x12\x11\n\trun_token\x18\x0e \x01(\t\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x10\n\x0e_suite_versionB\x0e\n\x0c_judge_modelB\x12\n\x10_embedding_modelB\x17\n\x15_max_samples_per_task\"6\n\x11\x43reateRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.proctor.runs.v1.Run\"\x1f\n\rGetRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"3\n\x0eGetRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.proctor.runs.v1.Run\"\xd2\x01\n\x0fListRunsRequest\x12,\n\x04page\x18\x01 \x01(\x0b\x32\x1e.proctor.common.v1.PageRequest\x12\x10\n\x08suite_id\x18\x02 \x01(\t\x12\x1a\n\rsuite_version\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12(\n\x05state\x18\x04 \x01(\x0e\x32\x19.proctor.runs.v1.RunState\x12\x12\n\nowned_only\x18\x05 \x01(\x08\x12\x13\n\x0bschedule_id\x18( \x01(\tB\x10\n\x0e_suite_version\"a\n\x10ListRunsResponse\x12\"\n\x04runs\x18\x01 \x03(\x0b\x32\x14.proctor.runs.v1.Run\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.proctor.common.v1.PageInfo\"\xd0\x02\n\x12ListSamplesRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x1e.proctor.common.v1.PageRequest\x12\x0f\n\x07task_id\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12,\n\x06states\x18\x05 \x03(\x0e\x32\x1c.proctor.runs.v1.SampleState\x12\x14\n\x0cscore_metric\x18\x06 \x01(\t\x12\x16\n\tscore_min\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\tscore_max\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x16\n\x0esample_indices\x18\t \x03(\x05\x12\x19\n\x11omit_dataset_rows\x18\n \x01(\x08\x12\x19\n\x11include_reasoning\x18\x0b \x01(\x08\x42\x0c\n\n_score_minB\x0c\n\n_score_max\"j\n\x13ListSamplesResponse\x12(\n\x07samples\x18\x01 \x03(\x0b\x32\x17.proctor.runs.v1.Sample\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.proctor.common.v1.PageInfo\"%\n\x13GetArtifactsRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"x\n\x14GetArtifactsResponse\x12\x1b\n\x0eresult_file_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x1c\n\x0fsamples_file_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x42\x11\n\x0f_result_file_idB\x12\n\x10_samples_file_id\"\"\n\x10\x43\x61ncelRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"6\n\x11\x43\x61ncelRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.proctor.runs.v1.Run\">\n\x19RerunFailedSamplesRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\trun_token\x18\x02 \x01(\t\"?\n\x1aRerunFailedSamplesResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.proctor.runs.v1.Run\"4\n\x0fRetryRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x11\n\trun_token\x18\x02 \x01(\t\"5\n\x10RetryRunResponse\x12!\n\x03run\x18\x01 \x01(\x0b\x32\x14.proctor.runs.v1.Run\"\"\n\x10\x44\x65leteRunRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\x13\n\x11\x44\x65leteRunResponse2\x9b\x06\n\nRunService\x12R\n\tCreateRun\x12!.proctor.runs.v1.CreateRunRequest\x1a\".proctor.runs.v1.CreateRunResponse\x12I\n\x06GetRun\x12\x1e.proctor.runs.v1.GetRunRequest\x1a\x1f.proctor.runs.v1.GetRunResponse\x12O\n\x08ListRuns\x12 .proctor.runs.v1.ListRunsRequest\x1a!.proctor.runs.v1.ListRunsResponse\x12X\n\x0bListSamples\x12#.proctor.runs.v1.ListSamplesRequest\x1a$.proctor.runs.v1.ListSamplesResponse\x12[\n\x0cGetArtifacts\x12$.proctor.runs.v1.GetArtifactsRequest\x1a%.proctor.runs.v1.GetArtifactsResponse\x12R\n\tCancelRun\x12!.proctor.runs.v1.CancelRunRequest\x1a\".proctor.runs.v1.CancelRunResponse\x12m\n\x12RerunFailedSamples\x12*.proctor.runs.v1.RerunFailedSamplesRequest\x1a+.proctor.runs.v1.RerunFailedSamplesResponse\x12O\n\x08RetryRun\x12 .proctor.runs.v1.RetryRunRequest\x1a!.proctor.runs.v1.RetryRunResponse\x12R\n\tDeleteRun\x12!.proctor.runs.v1.DeleteRunRequest\x1a\".proctor.runs.v1.DeleteRunResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,33 +47,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRUNRESPONSE']._serialized_start=760
   _globals['_GETRUNRESPONSE']._serialized_end=811
   _globals['_LISTRUNSREQUEST']._serialized_start=814
-  _globals['_LISTRUNSREQUEST']._serialized_end=1004
-  _globals['_LISTRUNSRESPONSE']._serialized_start=1006
-  _globals['_LISTRUNSRESPONSE']._serialized_end=1103
-  _globals['_LISTSAMPLESREQUEST']._serialized_start=1106
-  _globals['_LISTSAMPLESREQUEST']._serialized_end=1442
-  _globals['_LISTSAMPLESRESPONSE']._serialized_start=1444
-  _globals['_LISTSAMPLESRESPONSE']._serialized_end=1550
-  _globals['_GETARTIFACTSREQUEST']._serialized_start=1552
-  _globals['_GETARTIFACTSREQUEST']._serialized_end=1589
-  _globals['_GETARTIFACTSRESPONSE']._serialized_start=1591
-  _globals['_GETARTIFACTSRESPONSE']._serialized_end=1711
-  _globals['_CANCELRUNREQUEST']._serialized_start=1713
-  _globals['_CANCELRUNREQUEST']._serialized_end=1747
-  _globals['_CANCELRUNRESPONSE']._serialized_start=1749
-  _globals['_CANCELRUNRESPONSE']._serialized_end=1803
-  _globals['_RERUNFAILEDSAMPLESREQUEST']._serialized_start=1805
-  _globals['_RERUNFAILEDSAMPLESREQUEST']._serialized_end=1867
-  _globals['_RERUNFAILEDSAMPLESRESPONSE']._serialized_start=1869
-  _globals['_RERUNFAILEDSAMPLESRESPONSE']._serialized_end=1932
-  _globals['_RETRYRUNREQUEST']._serialized_start=1934
-  _globals['_RETRYRUNREQUEST']._serialized_end=1986
-  _globals['_RETRYRUNRESPONSE']._serialized_start=1988
-  _globals['_RETRYRUNRESPONSE']._serialized_end=2041
-  _globals['_DELETERUNREQUEST']._serialized_start=2043
-  _globals['_DELETERUNREQUEST']._serialized_end=2077
-  _globals['_DELETERUNRESPONSE']._serialized_start=2079
-  _globals['_DELETERUNRESPONSE']._serialized_end=2098
-  _globals['_RUNSERVICE']._serialized_start=2101
-  _globals['_RUNSERVICE']._serialized_end=2896
+  _globals['_LISTRUNSREQUEST']._serialized_end=1024
+  _globals['_LISTRUNSRESPONSE']._serialized_start=1026
+  _globals['_LISTRUNSRESPONSE']._serialized_end=1123
+  _globals['_LISTSAMPLESREQUEST']._serialized_start=1126
+  _globals['_LISTSAMPLESREQUEST']._serialized_end=1462
+  _globals['_LISTSAMPLESRESPONSE']._serialized_start=1464
+  _globals['_LISTSAMPLESRESPONSE']._serialized_end=1570
+  _globals['_GETARTIFACTSREQUEST']._serialized_start=1572
+  _globals['_GETARTIFACTSREQUEST']._serialized_end=1609
+  _globals['_GETARTIFACTSRESPONSE']._serialized_start=1611
+  _globals['_GETARTIFACTSRESPONSE']._serialized_end=1731
+  _globals['_CANCELRUNREQUEST']._serialized_start=1733
+  _globals['_CANCELRUNREQUEST']._serialized_end=1767
+  _globals['_CANCELRUNRESPONSE']._serialized_start=1769
+  _globals['_CANCELRUNRESPONSE']._serialized_end=1823
+  _globals['_RERUNFAILEDSAMPLESREQUEST']._serialized_start=1825
+  _globals['_RERUNFAILEDSAMPLESREQUEST']._serialized_end=1887
+  _globals['_RERUNFAILEDSAMPLESRESPONSE']._serialized_start=1889
+  _globals['_RERUNFAILEDSAMPLESRESPONSE']._serialized_end=1952
+  _globals['_RETRYRUNREQUEST']._serialized_start=1954
+  _globals['_RETRYRUNREQUEST']._serialized_end=2006
+  _globals['_RETRYRUNRESPONSE']._serialized_start=2008
+  _globals['_RETRYRUNRESPONSE']._serialized_end=2061
+  _globals['_DELETERUNREQUEST']._serialized_start=2063
+  _globals['_DELETERUNREQUEST']._serialized_end=2097
+  _globals['_DELETERUNRESPONSE']._serialized_start=2099
+  _globals['_DELETERUNRESPONSE']._serialized_end=2118
+  _globals['_RUNSERVICE']._serialized_start=2121
+  _globals['_RUNSERVICE']._serialized_end=2916
 # @@protoc_insertion_point(module_scope)

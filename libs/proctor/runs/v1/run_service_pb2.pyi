@@ -216,6 +216,7 @@ class ListRunsRequest(_message.Message):
     SUITE_ID_FIELD_NUMBER: _builtins.int
     SUITE_VERSION_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    OWNED_ONLY_FIELD_NUMBER: _builtins.int
     SCHEDULE_ID_FIELD_NUMBER: _builtins.int
     suite_id: _builtins.str
     """Only runs of this suite; empty for all."""
@@ -223,6 +224,8 @@ class ListRunsRequest(_message.Message):
     """Only runs of this version; needs suite_id."""
     state: _run_pb2.RunState.ValueType
     """Only runs in this state; unspecified for all."""
+    owned_only: _builtins.bool
+    """True leaves out what is visible only through a share."""
     schedule_id: _builtins.str
     """Only runs that this schedule started; empty for all."""
     @_builtins.property
@@ -236,11 +239,12 @@ class ListRunsRequest(_message.Message):
         suite_id: _builtins.str = ...,
         suite_version: _builtins.int | None = ...,
         state: _run_pb2.RunState.ValueType = ...,
+        owned_only: _builtins.bool = ...,
         schedule_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_suite_version", b"_suite_version", "page", b"page", "suite_version", b"suite_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_suite_version", b"_suite_version", "page", b"page", "schedule_id", b"schedule_id", "state", b"state", "suite_id", b"suite_id", "suite_version", b"suite_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_suite_version", b"_suite_version", "owned_only", b"owned_only", "page", b"page", "schedule_id", b"schedule_id", "state", b"state", "suite_id", b"suite_id", "suite_version", b"suite_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__suite_version: _TypeAlias = _typing.Literal["suite_version"]  # noqa: Y015
     _WhichOneofArgType__suite_version: _TypeAlias = _typing.Literal["_suite_version", b"_suite_version"]  # noqa: Y015

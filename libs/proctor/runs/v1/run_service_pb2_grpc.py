@@ -88,7 +88,7 @@ class RunServiceServicer:
 
     def CreateRun(self, request, context):
         """Store a run and answer at once; the work goes on in the background. Repeating a run_id answers the stored run.
-        Reasons: SUITE_NOT_FOUND, UNKNOWN_SUITE_VERSION, EMPTY_MODELS, TOO_MANY_MODELS, DUPLICATE_MODELS,
+        Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY, UNKNOWN_SUITE_VERSION, EMPTY_MODELS, TOO_MANY_MODELS, DUPLICATE_MODELS,
         UNKNOWN_TASK_IDS, DUPLICATE_TASK_IDS, INVALID_GENERATION, INVALID_CONCURRENCY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -104,7 +104,7 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRuns(self, request, context):
-        """List the team's runs, newest first.
+        """List the runs that the caller sees, newest first.
         Reasons: INVALID_CURSOR, SUITE_VERSION_WITHOUT_SUITE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -120,7 +120,7 @@ class RunServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetArtifacts(self, request, context):
-        """Get the files of a finished run; all absent before.
+        """Get the files of a finished run; all absent before, and for whom the run is only shared with.
         Reasons: RUN_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -129,7 +129,7 @@ class RunServiceServicer:
 
     def CancelRun(self, request, context):
         """Stop a run: it is cancelled as soon as nothing of it is in flight. Repeating it changes nothing.
-        Reasons: RUN_NOT_FOUND, RUN_NOT_CANCELLABLE.
+        Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY, RUN_NOT_CANCELLABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -137,7 +137,7 @@ class RunServiceServicer:
 
     def RerunFailedSamples(self, request, context):
         """Put the failed samples of a completed run back to work, in place; the results before are kept aside.
-        Reasons: RUN_NOT_FOUND, RUN_NOT_COMPLETED, NO_FAILED_SAMPLES.
+        Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY, RUN_NOT_COMPLETED, NO_FAILED_SAMPLES.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,7 +145,7 @@ class RunServiceServicer:
 
     def RetryRun(self, request, context):
         """Resume a failed or cancelled run in place; completed samples keep their results.
-        Reasons: RUN_NOT_FOUND, RUN_NOT_RETRYABLE.
+        Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY, RUN_NOT_RETRYABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,7 +153,7 @@ class RunServiceServicer:
 
     def DeleteRun(self, request, context):
         """Hide a run from every read and give back its artifacts; an unfinished one is cancelled first.
-        Reasons: RUN_NOT_FOUND.
+        Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

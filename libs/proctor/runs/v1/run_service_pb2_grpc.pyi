@@ -35,7 +35,7 @@ class RunServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RunServiceAsyncStub: ...
     CreateRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.CreateRunRequest, _run_service_pb2.CreateRunResponse]
     """Store a run and answer at once; the work goes on in the background. Repeating a run_id answers the stored run.
-    Reasons: SUITE_NOT_FOUND, UNKNOWN_SUITE_VERSION, EMPTY_MODELS, TOO_MANY_MODELS, DUPLICATE_MODELS,
+    Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY, UNKNOWN_SUITE_VERSION, EMPTY_MODELS, TOO_MANY_MODELS, DUPLICATE_MODELS,
     UNKNOWN_TASK_IDS, DUPLICATE_TASK_IDS, INVALID_GENERATION, INVALID_CONCURRENCY.
     """
     GetRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.GetRunRequest, _run_service_pb2.GetRunResponse]
@@ -43,7 +43,7 @@ class RunServiceStub:
     Reasons: RUN_NOT_FOUND.
     """
     ListRuns: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.ListRunsRequest, _run_service_pb2.ListRunsResponse]
-    """List the team's runs, newest first.
+    """List the runs that the caller sees, newest first.
     Reasons: INVALID_CURSOR, SUITE_VERSION_WITHOUT_SUITE.
     """
     ListSamples: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.ListSamplesRequest, _run_service_pb2.ListSamplesResponse]
@@ -51,24 +51,24 @@ class RunServiceStub:
     Reasons: RUN_NOT_FOUND, INVALID_CURSOR, SAMPLE_TOO_LARGE.
     """
     GetArtifacts: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.GetArtifactsRequest, _run_service_pb2.GetArtifactsResponse]
-    """Get the files of a finished run; all absent before.
+    """Get the files of a finished run; all absent before, and for whom the run is only shared with.
     Reasons: RUN_NOT_FOUND.
     """
     CancelRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.CancelRunRequest, _run_service_pb2.CancelRunResponse]
     """Stop a run: it is cancelled as soon as nothing of it is in flight. Repeating it changes nothing.
-    Reasons: RUN_NOT_FOUND, RUN_NOT_CANCELLABLE.
+    Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY, RUN_NOT_CANCELLABLE.
     """
     RerunFailedSamples: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.RerunFailedSamplesRequest, _run_service_pb2.RerunFailedSamplesResponse]
     """Put the failed samples of a completed run back to work, in place; the results before are kept aside.
-    Reasons: RUN_NOT_FOUND, RUN_NOT_COMPLETED, NO_FAILED_SAMPLES.
+    Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY, RUN_NOT_COMPLETED, NO_FAILED_SAMPLES.
     """
     RetryRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.RetryRunRequest, _run_service_pb2.RetryRunResponse]
     """Resume a failed or cancelled run in place; completed samples keep their results.
-    Reasons: RUN_NOT_FOUND, RUN_NOT_RETRYABLE.
+    Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY, RUN_NOT_RETRYABLE.
     """
     DeleteRun: _grpc.UnaryUnaryMultiCallable[_run_service_pb2.DeleteRunRequest, _run_service_pb2.DeleteRunResponse]
     """Hide a run from every read and give back its artifacts; an unfinished one is cancelled first.
-    Reasons: RUN_NOT_FOUND.
+    Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY.
     """
 
 @_typing.type_check_only
@@ -78,7 +78,7 @@ class RunServiceAsyncStub(RunServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.CreateRunRequest, _run_service_pb2.CreateRunResponse]  # type: ignore[assignment]
     """Store a run and answer at once; the work goes on in the background. Repeating a run_id answers the stored run.
-    Reasons: SUITE_NOT_FOUND, UNKNOWN_SUITE_VERSION, EMPTY_MODELS, TOO_MANY_MODELS, DUPLICATE_MODELS,
+    Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY, UNKNOWN_SUITE_VERSION, EMPTY_MODELS, TOO_MANY_MODELS, DUPLICATE_MODELS,
     UNKNOWN_TASK_IDS, DUPLICATE_TASK_IDS, INVALID_GENERATION, INVALID_CONCURRENCY.
     """
     GetRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.GetRunRequest, _run_service_pb2.GetRunResponse]  # type: ignore[assignment]
@@ -86,7 +86,7 @@ class RunServiceAsyncStub(RunServiceStub):
     Reasons: RUN_NOT_FOUND.
     """
     ListRuns: _aio.UnaryUnaryMultiCallable[_run_service_pb2.ListRunsRequest, _run_service_pb2.ListRunsResponse]  # type: ignore[assignment]
-    """List the team's runs, newest first.
+    """List the runs that the caller sees, newest first.
     Reasons: INVALID_CURSOR, SUITE_VERSION_WITHOUT_SUITE.
     """
     ListSamples: _aio.UnaryUnaryMultiCallable[_run_service_pb2.ListSamplesRequest, _run_service_pb2.ListSamplesResponse]  # type: ignore[assignment]
@@ -94,24 +94,24 @@ class RunServiceAsyncStub(RunServiceStub):
     Reasons: RUN_NOT_FOUND, INVALID_CURSOR, SAMPLE_TOO_LARGE.
     """
     GetArtifacts: _aio.UnaryUnaryMultiCallable[_run_service_pb2.GetArtifactsRequest, _run_service_pb2.GetArtifactsResponse]  # type: ignore[assignment]
-    """Get the files of a finished run; all absent before.
+    """Get the files of a finished run; all absent before, and for whom the run is only shared with.
     Reasons: RUN_NOT_FOUND.
     """
     CancelRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.CancelRunRequest, _run_service_pb2.CancelRunResponse]  # type: ignore[assignment]
     """Stop a run: it is cancelled as soon as nothing of it is in flight. Repeating it changes nothing.
-    Reasons: RUN_NOT_FOUND, RUN_NOT_CANCELLABLE.
+    Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY, RUN_NOT_CANCELLABLE.
     """
     RerunFailedSamples: _aio.UnaryUnaryMultiCallable[_run_service_pb2.RerunFailedSamplesRequest, _run_service_pb2.RerunFailedSamplesResponse]  # type: ignore[assignment]
     """Put the failed samples of a completed run back to work, in place; the results before are kept aside.
-    Reasons: RUN_NOT_FOUND, RUN_NOT_COMPLETED, NO_FAILED_SAMPLES.
+    Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY, RUN_NOT_COMPLETED, NO_FAILED_SAMPLES.
     """
     RetryRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.RetryRunRequest, _run_service_pb2.RetryRunResponse]  # type: ignore[assignment]
     """Resume a failed or cancelled run in place; completed samples keep their results.
-    Reasons: RUN_NOT_FOUND, RUN_NOT_RETRYABLE.
+    Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY, RUN_NOT_RETRYABLE.
     """
     DeleteRun: _aio.UnaryUnaryMultiCallable[_run_service_pb2.DeleteRunRequest, _run_service_pb2.DeleteRunResponse]  # type: ignore[assignment]
     """Hide a run from every read and give back its artifacts; an unfinished one is cancelled first.
-    Reasons: RUN_NOT_FOUND.
+    Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY.
     """
 
 class RunServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -124,7 +124,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_run_service_pb2.CreateRunResponse, _abc.Awaitable[_run_service_pb2.CreateRunResponse]]:
         """Store a run and answer at once; the work goes on in the background. Repeating a run_id answers the stored run.
-        Reasons: SUITE_NOT_FOUND, UNKNOWN_SUITE_VERSION, EMPTY_MODELS, TOO_MANY_MODELS, DUPLICATE_MODELS,
+        Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY, UNKNOWN_SUITE_VERSION, EMPTY_MODELS, TOO_MANY_MODELS, DUPLICATE_MODELS,
         UNKNOWN_TASK_IDS, DUPLICATE_TASK_IDS, INVALID_GENERATION, INVALID_CONCURRENCY.
         """
 
@@ -144,7 +144,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_service_pb2.ListRunsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_service_pb2.ListRunsResponse, _abc.Awaitable[_run_service_pb2.ListRunsResponse]]:
-        """List the team's runs, newest first.
+        """List the runs that the caller sees, newest first.
         Reasons: INVALID_CURSOR, SUITE_VERSION_WITHOUT_SUITE.
         """
 
@@ -164,7 +164,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _run_service_pb2.GetArtifactsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_run_service_pb2.GetArtifactsResponse, _abc.Awaitable[_run_service_pb2.GetArtifactsResponse]]:
-        """Get the files of a finished run; all absent before.
+        """Get the files of a finished run; all absent before, and for whom the run is only shared with.
         Reasons: RUN_NOT_FOUND.
         """
 
@@ -175,7 +175,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_run_service_pb2.CancelRunResponse, _abc.Awaitable[_run_service_pb2.CancelRunResponse]]:
         """Stop a run: it is cancelled as soon as nothing of it is in flight. Repeating it changes nothing.
-        Reasons: RUN_NOT_FOUND, RUN_NOT_CANCELLABLE.
+        Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY, RUN_NOT_CANCELLABLE.
         """
 
     @_abc_1.abstractmethod
@@ -185,7 +185,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_run_service_pb2.RerunFailedSamplesResponse, _abc.Awaitable[_run_service_pb2.RerunFailedSamplesResponse]]:
         """Put the failed samples of a completed run back to work, in place; the results before are kept aside.
-        Reasons: RUN_NOT_FOUND, RUN_NOT_COMPLETED, NO_FAILED_SAMPLES.
+        Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY, RUN_NOT_COMPLETED, NO_FAILED_SAMPLES.
         """
 
     @_abc_1.abstractmethod
@@ -195,7 +195,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_run_service_pb2.RetryRunResponse, _abc.Awaitable[_run_service_pb2.RetryRunResponse]]:
         """Resume a failed or cancelled run in place; completed samples keep their results.
-        Reasons: RUN_NOT_FOUND, RUN_NOT_RETRYABLE.
+        Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY, RUN_NOT_RETRYABLE.
         """
 
     @_abc_1.abstractmethod
@@ -205,7 +205,7 @@ class RunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_run_service_pb2.DeleteRunResponse, _abc.Awaitable[_run_service_pb2.DeleteRunResponse]]:
         """Hide a run from every read and give back its artifacts; an unfinished one is cancelled first.
-        Reasons: RUN_NOT_FOUND.
+        Reasons: RUN_NOT_FOUND, SHARED_READ_ONLY.
         """
 
 def add_RunServiceServicer_to_server(servicer: RunServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dproctor/suites/v1/suite.proto\x12\x11proctor.suites.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xef\x02\n\x05Suite\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06org_id\x18\x04 \x01(\t\x12\x0f\n\x07team_id\x18\x05 \x01(\t\x12\x16\n\x0e\x61\x63tive_version\x18\x06 \x01(\x05\x12\x16\n\x0elatest_version\x18\x07 \x01(\x05\x12\x38\n\x08metadata\x18\x08 \x03(\x0b\x32&.proctor.suites.v1.Suite.MetadataEntry\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_description\"\x9f\x02\n\x0cSuiteVersion\x12\x18\n\x10suite_version_id\x18\x01 \x01(\t\x12\x10\n\x08suite_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x15\n\rmanifest_json\x18\x04 \x01(\x0c\x12\x18\n\x10\x64\x61taset_file_ids\x18\x05 \x03(\t\x12?\n\x08metadata\x18\x06 \x03(\x0b\x32-.proctor.suites.v1.SuiteVersion.MetadataEntry\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1dproctor/suites/v1/suite.proto\x12\x11proctor.suites.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xff\x02\n\x05Suite\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x0e\n\x06org_id\x18\x04 \x01(\t\x12\x0f\n\x07team_id\x18\x05 \x01(\t\x12\x16\n\x0e\x61\x63tive_version\x18\x06 \x01(\x05\x12\x16\n\x0elatest_version\x18\x07 \x01(\x05\x12\x38\n\x08metadata\x18\x08 \x03(\x0b\x32&.proctor.suites.v1.Suite.MetadataEntry\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06shared\x18\x0b \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_description\"\x9f\x02\n\x0cSuiteVersion\x12\x18\n\x10suite_version_id\x18\x01 \x01(\t\x12\x10\n\x08suite_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x05\x12\x15\n\rmanifest_json\x18\x04 \x01(\x0c\x12\x18\n\x10\x64\x61taset_file_ids\x18\x05 \x03(\t\x12?\n\x08metadata\x18\x06 \x03(\x0b\x32-.proctor.suites.v1.SuiteVersion.MetadataEntry\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,11 +37,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUITEVERSION_METADATAENTRY']._loaded_options = None
   _globals['_SUITEVERSION_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_SUITE']._serialized_start=86
-  _globals['_SUITE']._serialized_end=453
-  _globals['_SUITE_METADATAENTRY']._serialized_start=390
-  _globals['_SUITE_METADATAENTRY']._serialized_end=437
-  _globals['_SUITEVERSION']._serialized_start=456
-  _globals['_SUITEVERSION']._serialized_end=743
-  _globals['_SUITEVERSION_METADATAENTRY']._serialized_start=390
-  _globals['_SUITEVERSION_METADATAENTRY']._serialized_end=437
+  _globals['_SUITE']._serialized_end=469
+  _globals['_SUITE_METADATAENTRY']._serialized_start=406
+  _globals['_SUITE_METADATAENTRY']._serialized_end=453
+  _globals['_SUITEVERSION']._serialized_start=472
+  _globals['_SUITEVERSION']._serialized_end=759
+  _globals['_SUITEVERSION_METADATAENTRY']._serialized_start=406
+  _globals['_SUITEVERSION_METADATAENTRY']._serialized_end=453
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,7 @@ class Suite(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    SHARED_FIELD_NUMBER: _builtins.int
     suite_id: _builtins.str
     """`eval_suite_` and 32 hexadecimal digits."""
     name: _builtins.str
@@ -69,6 +70,8 @@ class Suite(_message.Message):
     """Version that new runs take when they name none; 1-based."""
     latest_version: _builtins.int
     """Highest version there is; 1-based."""
+    shared: _builtins.bool
+    """True when the caller sees it only through a share: to read, not to change or run."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Caller's own labels: keys at most 64, values at most 512 characters."""
@@ -94,10 +97,11 @@ class Suite(_message.Message):
         metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        shared: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "create_time", b"create_time", "description", b"description", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "active_version", b"active_version", "create_time", b"create_time", "description", b"description", "latest_version", b"latest_version", "metadata", b"metadata", "name", b"name", "org_id", b"org_id", "suite_id", b"suite_id", "team_id", b"team_id", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "active_version", b"active_version", "create_time", b"create_time", "description", b"description", "latest_version", b"latest_version", "metadata", b"metadata", "name", b"name", "org_id", b"org_id", "shared", b"shared", "suite_id", b"suite_id", "team_id", b"team_id", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015

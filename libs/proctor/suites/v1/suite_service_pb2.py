@@ -26,7 +26,7 @@ from proctor.common.v1 import page_pb2 as proctor_dot_common_dot_v1_dot_page__pb
 from proctor.suites.v1 import suite_pb2 as proctor_dot_suites_dot_v1_dot_suite__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%proctor/suites/v1/suite_service.proto\x12\x11proctor.suites.v1\x1a\x1cproctor/common/v1/page.proto\x1a\x1dproctor/suites/v1/suite.proto\"\xdb\x01\n\x12\x43reateSuiteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\rmanifest_json\x18\x03 \x01(\x0c\x12\x45\n\x08metadata\x18\x04 \x03(\x0b\x32\x33.proctor.suites.v1.CreateSuiteRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_description\">\n\x13\x43reateSuiteResponse\x12\'\n\x05suite\x18\x01 \x01(\x0b\x32\x18.proctor.suites.v1.Suite\"#\n\x0fGetSuiteRequest\x12\x10\n\x08suite_id\x18\x01 \x01(\t\";\n\x10GetSuiteResponse\x12\'\n\x05suite\x18\x01 \x01(\x0b\x32\x18.proctor.suites.v1.Suite\"A\n\x11ListSuitesRequest\x12,\n\x04page\x18\x01 \x01(\x0b\x32\x1e.proctor.common.v1.PageRequest\"i\n\x12ListSuitesResponse\x12(\n\x06suites\x18\x01 \x03(\x0b\x32\x18.proctor.suites.v1.Suite\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.proctor.common.v1.PageInfo\"\xd7\x01\n\x19\x43reateSuiteVersionRequest\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12\x15\n\rmanifest_json\x18\x02 \x01(\x0c\x12L\n\x08metadata\x18\x03 \x03(\x0b\x32:.proctor.suites.v1.CreateSuiteVersionRequest.MetadataEntry\x12\x12\n\nstage_only\x18\x04 \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"N\n\x1a\x43reateSuiteVersionResponse\x12\x30\n\x07version\x18\x01 \x01(\x0b\x32\x1f.proctor.suites.v1.SuiteVersion\";\n\x16GetSuiteVersionRequest\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"K\n\x17GetSuiteVersionResponse\x12\x30\n\x07version\x18\x01 \x01(\x0b\x32\x1f.proctor.suites.v1.SuiteVersion\"Z\n\x18ListSuiteVersionsRequest\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x1e.proctor.common.v1.PageRequest\"y\n\x19ListSuiteVersionsResponse\x12\x31\n\x08versions\x18\x01 \x03(\x0b\x32\x1f.proctor.suites.v1.SuiteVersion\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.proctor.common.v1.PageInfo\"&\n\x12\x44\x65leteSuiteRequest\x12\x10\n\x08suite_id\x18\x01 \x01(\t\"+\n\x13\x44\x65leteSuiteResponse\x12\x14\n\x0c\x64\x65leted_runs\x18\x01 \x01(\x05\x32\xc7\x05\n\x0cSuiteService\x12\\\n\x0b\x43reateSuite\x12%.proctor.suites.v1.CreateSuiteRequest\x1a&.proctor.suites.v1.CreateSuiteResponse\x12S\n\x08GetSuite\x12\".proctor.suites.v1.GetSuiteRequest\x1a#.proctor.suites.v1.GetSuiteResponse\x12Y\n\nListSuites\x12$.proctor.suites.v1.ListSuitesRequest\x1a%.proctor.suites.v1.ListSuitesResponse\x12q\n\x12\x43reateSuiteVersion\x12,.proctor.suites.v1.CreateSuiteVersionRequest\x1a-.proctor.suites.v1.CreateSuiteVersionResponse\x12h\n\x0fGetSuiteVersion\x12).proctor.suites.v1.GetSuiteVersionRequest\x1a*.proctor.suites.v1.GetSuiteVersionResponse\x12n\n\x11ListSuiteVersions\x12+.proctor.suites.v1.ListSuiteVersionsRequest\x1a,.proctor.suites.v1.ListSuiteVersionsResponse\x12\\\n\x0b\x44\x65leteSuite\x12%.proctor.suites.v1.DeleteSuiteRequest\x1a&.proctor.suites.v1.DeleteSuiteResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%proctor/suites/v1/suite_service.proto\x12\x11proctor.suites.v1\x1a\x1cproctor/common/v1/page.proto\x1a\x1dproctor/suites/v1/suite.proto\"\xdb\x01\n\x12\x43reateSuiteRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\rmanifest_json\x18\x03 \x01(\x0c\x12\x45\n\x08metadata\x18\x04 \x03(\x0b\x32\x33.proctor.suites.v1.CreateSuiteRequest.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0e\n\x0c_description\">\n\x13\x43reateSuiteResponse\x12\'\n\x05suite\x18\x01 \x01(\x0b\x32\x18.proctor.suites.v1.Suite\"#\n\x0fGetSuiteRequest\x12\x10\n\x08suite_id\x18\x01 \x01(\t\";\n\x10GetSuiteResponse\x12\'\n\x05suite\x18\x01 \x01(\x0b\x32\x18.proctor.suites.v1.Suite\"U\n\x11ListSuitesRequest\x12,\n\x04page\x18\x01 \x01(\x0b\x32\x1e.proctor.common.v1.PageRequest\x12\x12\n\nowned_only\x18\x02 \x01(\x08\"i\n\x12ListSuitesResponse\x12(\n\x06suites\x18\x01 \x03(\x0b\x32\x18.proctor.suites.v1.Suite\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.proctor.common.v1.PageInfo\"\xd7\x01\n\x19\x43reateSuiteVersionRequest\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12\x15\n\rmanifest_json\x18\x02 \x01(\x0c\x12L\n\x08metadata\x18\x03 \x03(\x0b\x32:.proctor.suites.v1.CreateSuiteVersionRequest.MetadataEntry\x12\x12\n\nstage_only\x18\x04 \x01(\x08\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"N\n\x1a\x43reateSuiteVersionResponse\x12\x30\n\x07version\x18\x01 \x01(\x0b\x32\x1f.proctor.suites.v1.SuiteVersion\";\n\x16GetSuiteVersionRequest\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x05\"K\n\x17GetSuiteVersionResponse\x12\x30\n\x07version\x18\x01 \x01(\x0b\x32\x1f.proctor.suites.v1.SuiteVersion\"Z\n\x18ListSuiteVersionsRequest\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x1e.proctor.common.v1.PageRequest\"y\n\x19ListSuiteVersionsResponse\x12\x31\n\x08versions\x18\x01 \x03(\x0b\x32\x1f.proctor.suites.v1.SuiteVersion\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.proctor.common.v1.PageInfo\"&\n\x12\x44\x65leteSuiteRequest\x12\x10\n\x08suite_id\x18\x01 \x01(\t\"+\n\x13\x44\x65leteSuiteResponse\x12\x14\n\x0c\x64\x65leted_runs\x18\x01 \x01(\x05\x32\xc7\x05\n\x0cSuiteService\x12\\\n\x0b\x43reateSuite\x12%.proctor.suites.v1.CreateSuiteRequest\x1a&.proctor.suites.v1.CreateSuiteResponse\x12S\n\x08GetSuite\x12\".proctor.suites.v1.GetSuiteRequest\x1a#.proctor.suites.v1.GetSuiteResponse\x12Y\n\nListSuites\x12$.proctor.suites.v1.ListSuitesRequest\x1a%.proctor.suites.v1.ListSuitesResponse\x12q\n\x12\x43reateSuiteVersion\x12,.proctor.suites.v1.CreateSuiteVersionRequest\x1a-.proctor.suites.v1.CreateSuiteVersionResponse\x12h\n\x0fGetSuiteVersion\x12).proctor.suites.v1.GetSuiteVersionRequest\x1a*.proctor.suites.v1.GetSuiteVersionResponse\x12n\n\x11ListSuiteVersions\x12+.proctor.suites.v1.ListSuiteVersionsRequest\x1a,.proctor.suites.v1.ListSuiteVersionsResponse\x12\\\n\x0b\x44\x65leteSuite\x12%.proctor.suites.v1.DeleteSuiteRequest\x1a&.proctor.suites.v1.DeleteSuiteResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,27 +48,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSUITERESPONSE']._serialized_start=444
   _globals['_GETSUITERESPONSE']._serialized_end=503
   _globals['_LISTSUITESREQUEST']._serialized_start=505
-  _globals['_LISTSUITESREQUEST']._serialized_end=570
-  _globals['_LISTSUITESRESPONSE']._serialized_start=572
-  _globals['_LISTSUITESRESPONSE']._serialized_end=677
-  _globals['_CREATESUITEVERSIONREQUEST']._serialized_start=680
-  _globals['_CREATESUITEVERSIONREQUEST']._serialized_end=895
+  _globals['_LISTSUITESREQUEST']._serialized_end=590
+  _globals['_LISTSUITESRESPONSE']._serialized_start=592
+  _globals['_LISTSUITESRESPONSE']._serialized_end=697
+  _globals['_CREATESUITEVERSIONREQUEST']._serialized_start=700
+  _globals['_CREATESUITEVERSIONREQUEST']._serialized_end=915
   _globals['_CREATESUITEVERSIONREQUEST_METADATAENTRY']._serialized_start=278
   _globals['_CREATESUITEVERSIONREQUEST_METADATAENTRY']._serialized_end=325
-  _globals['_CREATESUITEVERSIONRESPONSE']._serialized_start=897
-  _globals['_CREATESUITEVERSIONRESPONSE']._serialized_end=975
-  _globals['_GETSUITEVERSIONREQUEST']._serialized_start=977
-  _globals['_GETSUITEVERSIONREQUEST']._serialized_end=1036
-  _globals['_GETSUITEVERSIONRESPONSE']._serialized_start=1038
-  _globals['_GETSUITEVERSIONRESPONSE']._serialized_end=1113
-  _globals['_LISTSUITEVERSIONSREQUEST']._serialized_start=1115
-  _globals['_LISTSUITEVERSIONSREQUEST']._serialized_end=1205
-  _globals['_LISTSUITEVERSIONSRESPONSE']._serialized_start=1207
-  _globals['_LISTSUITEVERSIONSRESPONSE']._serialized_end=1328
-  _globals['_DELETESUITEREQUEST']._serialized_start=1330
-  _globals['_DELETESUITEREQUEST']._serialized_end=1368
-  _globals['_DELETESUITERESPONSE']._serialized_start=1370
-  _globals['_DELETESUITERESPONSE']._serialized_end=1413
-  _globals['_SUITESERVICE']._serialized_start=1416
-  _globals['_SUITESERVICE']._serialized_end=2127
+  _globals['_CREATESUITEVERSIONRESPONSE']._serialized_start=917
+  _globals['_CREATESUITEVERSIONRESPONSE']._serialized_end=995
+  _globals['_GETSUITEVERSIONREQUEST']._serialized_start=997
+  _globals['_GETSUITEVERSIONREQUEST']._serialized_end=1056
+  _globals['_GETSUITEVERSIONRESPONSE']._serialized_start=1058
+  _globals['_GETSUITEVERSIONRESPONSE']._serialized_end=1133
+  _globals['_LISTSUITEVERSIONSREQUEST']._serialized_start=1135
+  _globals['_LISTSUITEVERSIONSREQUEST']._serialized_end=1225
+  _globals['_LISTSUITEVERSIONSRESPONSE']._serialized_start=1227
+  _globals['_LISTSUITEVERSIONSRESPONSE']._serialized_end=1348
+  _globals['_DELETESUITEREQUEST']._serialized_start=1350
+  _globals['_DELETESUITEREQUEST']._serialized_end=1388
+  _globals['_DELETESUITERESPONSE']._serialized_start=1390
+  _globals['_DELETESUITERESPONSE']._serialized_end=1433
+  _globals['_SUITESERVICE']._serialized_start=1436
+  _globals['_SUITESERVICE']._serialized_end=2147
 # @@protoc_insertion_point(module_scope)

@@ -155,6 +155,9 @@ class ListSuitesRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PAGE_FIELD_NUMBER: _builtins.int
+    OWNED_ONLY_FIELD_NUMBER: _builtins.int
+    owned_only: _builtins.bool
+    """True leaves out what is visible only through a share."""
     @_builtins.property
     def page(self) -> _page_pb2.PageRequest:
         """Default page size 20, maximum 100."""
@@ -163,10 +166,11 @@ class ListSuitesRequest(_message.Message):
         self,
         *,
         page: _page_pb2.PageRequest | None = ...,
+        owned_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["owned_only", b"owned_only", "page", b"page"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

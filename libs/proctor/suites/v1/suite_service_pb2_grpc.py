@@ -94,7 +94,7 @@ class SuiteServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSuites(self, request, context):
-        """List the team's suites, newest first.
+        """List the suites that the caller sees, newest first.
         Reasons: INVALID_CURSOR.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -103,7 +103,7 @@ class SuiteServiceServicer:
 
     def CreateSuiteVersion(self, request, context):
         """Validate a manifest and add it as the suite's next version. Concurrent calls get consecutive numbers.
-        Reasons: SUITE_NOT_FOUND, and those of CreateSuite.
+        Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY, and those of CreateSuite.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -126,8 +126,9 @@ class SuiteServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteSuite(self, request, context):
-        """Hide a suite with its versions and all its runs from every read; unfinished runs are cancelled first.
-        Reasons: SUITE_NOT_FOUND.
+        """Hide a suite with its versions and all its runs from every read; unfinished runs are cancelled first. Its
+        shares end.
+        Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

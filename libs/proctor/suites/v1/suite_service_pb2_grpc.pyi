@@ -43,12 +43,12 @@ class SuiteServiceStub:
     Reasons: SUITE_NOT_FOUND.
     """
     ListSuites: _grpc.UnaryUnaryMultiCallable[_suite_service_pb2.ListSuitesRequest, _suite_service_pb2.ListSuitesResponse]
-    """List the team's suites, newest first.
+    """List the suites that the caller sees, newest first.
     Reasons: INVALID_CURSOR.
     """
     CreateSuiteVersion: _grpc.UnaryUnaryMultiCallable[_suite_service_pb2.CreateSuiteVersionRequest, _suite_service_pb2.CreateSuiteVersionResponse]
     """Validate a manifest and add it as the suite's next version. Concurrent calls get consecutive numbers.
-    Reasons: SUITE_NOT_FOUND, and those of CreateSuite.
+    Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY, and those of CreateSuite.
     """
     GetSuiteVersion: _grpc.UnaryUnaryMultiCallable[_suite_service_pb2.GetSuiteVersionRequest, _suite_service_pb2.GetSuiteVersionResponse]
     """Get one version by its ordinal.
@@ -59,8 +59,9 @@ class SuiteServiceStub:
     Reasons: SUITE_NOT_FOUND, INVALID_CURSOR.
     """
     DeleteSuite: _grpc.UnaryUnaryMultiCallable[_suite_service_pb2.DeleteSuiteRequest, _suite_service_pb2.DeleteSuiteResponse]
-    """Hide a suite with its versions and all its runs from every read; unfinished runs are cancelled first.
-    Reasons: SUITE_NOT_FOUND.
+    """Hide a suite with its versions and all its runs from every read; unfinished runs are cancelled first. Its
+    shares end.
+    Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY.
     """
 
 @_typing.type_check_only
@@ -78,12 +79,12 @@ class SuiteServiceAsyncStub(SuiteServiceStub):
     Reasons: SUITE_NOT_FOUND.
     """
     ListSuites: _aio.UnaryUnaryMultiCallable[_suite_service_pb2.ListSuitesRequest, _suite_service_pb2.ListSuitesResponse]  # type: ignore[assignment]
-    """List the team's suites, newest first.
+    """List the suites that the caller sees, newest first.
     Reasons: INVALID_CURSOR.
     """
     CreateSuiteVersion: _aio.UnaryUnaryMultiCallable[_suite_service_pb2.CreateSuiteVersionRequest, _suite_service_pb2.CreateSuiteVersionResponse]  # type: ignore[assignment]
     """Validate a manifest and add it as the suite's next version. Concurrent calls get consecutive numbers.
-    Reasons: SUITE_NOT_FOUND, and those of CreateSuite.
+    Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY, and those of CreateSuite.
     """
     GetSuiteVersion: _aio.UnaryUnaryMultiCallable[_suite_service_pb2.GetSuiteVersionRequest, _suite_service_pb2.GetSuiteVersionResponse]  # type: ignore[assignment]
     """Get one version by its ordinal.
@@ -94,8 +95,9 @@ class SuiteServiceAsyncStub(SuiteServiceStub):
     Reasons: SUITE_NOT_FOUND, INVALID_CURSOR.
     """
     DeleteSuite: _aio.UnaryUnaryMultiCallable[_suite_service_pb2.DeleteSuiteRequest, _suite_service_pb2.DeleteSuiteResponse]  # type: ignore[assignment]
-    """Hide a suite with its versions and all its runs from every read; unfinished runs are cancelled first.
-    Reasons: SUITE_NOT_FOUND.
+    """Hide a suite with its versions and all its runs from every read; unfinished runs are cancelled first. Its
+    shares end.
+    Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY.
     """
 
 class SuiteServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -128,7 +130,7 @@ class SuiteServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _suite_service_pb2.ListSuitesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_suite_service_pb2.ListSuitesResponse, _abc.Awaitable[_suite_service_pb2.ListSuitesResponse]]:
-        """List the team's suites, newest first.
+        """List the suites that the caller sees, newest first.
         Reasons: INVALID_CURSOR.
         """
 
@@ -139,7 +141,7 @@ class SuiteServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_suite_service_pb2.CreateSuiteVersionResponse, _abc.Awaitable[_suite_service_pb2.CreateSuiteVersionResponse]]:
         """Validate a manifest and add it as the suite's next version. Concurrent calls get consecutive numbers.
-        Reasons: SUITE_NOT_FOUND, and those of CreateSuite.
+        Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY, and those of CreateSuite.
         """
 
     @_abc_1.abstractmethod
@@ -168,8 +170,9 @@ class SuiteServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _suite_service_pb2.DeleteSuiteRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_suite_service_pb2.DeleteSuiteResponse, _abc.Awaitable[_suite_service_pb2.DeleteSuiteResponse]]:
-        """Hide a suite with its versions and all its runs from every read; unfinished runs are cancelled first.
-        Reasons: SUITE_NOT_FOUND.
+        """Hide a suite with its versions and all its runs from every read; unfinished runs are cancelled first. Its
+        shares end.
+        Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY.
         """
 
 def add_SuiteServiceServicer_to_server(servicer: SuiteServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
