@@ -73,10 +73,17 @@ def with_formats(manifest: Manifest, formats: Mapping[str, str]) -> Manifest:
     )
 
 
+def auxiliary_datasets(task: Task) -> dict[str, Dataset]:
+    """Return the further datasets of an `embedding` task, by the names of their fields."""
+    return task.embedding.datasets if task.embedding is not None else {}
+
+
 def _of_task(task: Task, path: str) -> Iterator[FileReference]:
     yield from _of_dataset(task.dataset, f"{path}.dataset.file_id")
     if task.fewshot is not None and task.fewshot.dataset is not None:
         yield from _of_dataset(task.fewshot.dataset, f"{path}.fewshot.dataset.file_id")
+    for name, dataset in auxiliary_datasets(task).items():
+        yield from _of_dataset(dataset, f"{path}.embedding.{name}.file_id")
     yield from _of_program(task.preprocess, FileUse.PREPROCESSOR, f"{path}.preprocess.file_id")
     yield from _of_program(task.grader, FileUse.GRADER, f"{path}.grader.file_id")
 
@@ -106,6 +113,10 @@ def _task_with_formats(task: Task, formats: Mapping[str, str]) -> Task:
     if task.fewshot is not None and task.fewshot.dataset is not None:
         filled = _dataset_with_format(task.fewshot.dataset, formats)
         update["fewshot"] = task.fewshot.model_copy(update={"dataset": filled})
+    if task.embedding is not None:
+        further = auxiliary_datasets(task).items()
+        formats_of = {name: _dataset_with_format(dataset, formats) for name, dataset in further}
+        update["embedding"] = task.embedding.model_copy(update=formats_of)
     return task.model_copy(update=update)
 
 

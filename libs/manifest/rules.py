@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal
 
+from manifest.embedding import embedding_task
 from manifest.problem import INVALID, Problem, shown
 from manifest.section import RawObject
 
@@ -21,7 +22,7 @@ TaskType = Literal[
 ]
 
 # Known words whose pipelines do not exist yet.
-_UNSUPPORTED_TYPES = ("transcription", "embedding")
+_UNSUPPORTED_TYPES = ("transcription",)
 
 _HUB_FIELDS = ("path", "name", "split", "revision", "data_files", "dataset_kwargs")
 _FILE_FIELDS = ("file_id", "format")
@@ -76,6 +77,9 @@ def task_type(raw: RawObject) -> Iterator[Problem]:
             "UNSUPPORTED_TASK_TYPE",
             f"is {shown(kind)}, which this server cannot run yet",
         )
+        return
+    if kind == "embedding":
+        yield from embedding_task(raw)
         return
     for field in ("prompt_template", "grader"):
         if field not in raw:

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, JsonValue
 
 from manifest import rules
+from manifest.embedding import DATASETS, EmbeddingProtocol
 from manifest.extraction import Extraction, NoExtraction
 from manifest.json_schema import requires, without_default
 from manifest.problem import Problem
@@ -208,26 +209,43 @@ class Grader(Section):
         return rules.program(raw)
 
 
+class Embedding(EmbeddingProtocol):
+    """What an `embedding` task embeds, and how vectors become scores."""
+
+    train_dataset: Dataset | None = None
+    """Training rows; required for the two kinds of classification."""
+    corpus_dataset: Dataset | None = None
+    """Documents; required for `retrieval` and `reranking`."""
+    qrels_dataset: Dataset | None = None
+    """Which documents are relevant for which queries; required for the same."""
+    top_ranked_dataset: Dataset | None = None
+    """Candidates of each query, for `reranking`. Default: the list in the query's own row."""
+
+    @property
+    def datasets(self) -> dict[str, Dataset]:
+        """The datasets besides the task's own, by the names of their fields."""
+        return {name: value for name in DATASETS if (value := getattr(self, name)) is not None}
+
+
 class Task(Section):
     """One task: where its rows come from, how they become prompts, how answers are scored."""
 
-    # Only types that are not supported yet can do without `prompt_template` and `grader`.
-    model_config = ConfigDict(
-        json_schema_extra=requires("id", "type", "dataset", "prompt_template", "grader")
-    )
+    # What else is required depends on the type.
+    model_config = ConfigDict(json_schema_extra=requires("id", "type", "dataset"))
 
     tagged_unions: ClassVar[frozenset[str]] = frozenset({"output_extraction"})
 
     id: TaskId
     """Name of the task, unique in the manifest: letters, digits, `_`, `.` and `-`."""
     type: rules.TaskType
-    """Label for reports, without effect. `transcription` and `embedding` cannot be run yet."""
+    """Label for reports, without effect except for `embedding`, which scores vectors instead of
+    answers. `transcription` cannot be run yet."""
     dataset: Dataset
     """Where the rows come from."""
     name: Annotated[str, Field(max_length=255)] | None = None
     """Title for people."""
     prompt_template: Text | None = None
-    """Template of the prompt."""
+    """Template of the prompt; required except for `embedding`."""
     target_template: Text | None = None
     """Template of the expected answer. Default: the row's column `target`, if there is one."""
     choices: (
@@ -251,9 +269,9 @@ class Task(Section):
     ) = None
     """Metrics the grader gives, in order of importance. Default: every score it gives."""
     grader: Grader | None = None
-    """The program that scores answers."""
-    embedding: dict[str, JsonValue] | None = None
-    """For `embedding` tasks, which are not supported yet."""
+    """The program that scores answers; required except for `embedding`."""
+    embedding: Embedding | None = None
+    """Required for `embedding` tasks and only there: what is embedded and how it is scored."""
     preprocess: Preprocessor | None = None
     """A program that rewrites or drops rows first."""
     fewshot: Fewshot | None = None

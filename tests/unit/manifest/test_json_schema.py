@@ -18,7 +18,8 @@ MEMBERS = [(part, name) for part, schema in PARTS.items() for name in schema["pr
 def test_each_part_requires_what_a_manifest_must_have() -> None:
     assert {name: part.get("required", []) for name, part in PARTS.items()} == {
         "Manifest": ["tasks"],
-        "Task": ["id", "type", "dataset", "prompt_template", "grader"],
+        "Task": ["id", "type", "dataset"],
+        "Embedding": ["kind"],
         "Dataset": [],
         "Fewshot": [],
         "Preprocessor": ["type"],

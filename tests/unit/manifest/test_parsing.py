@@ -18,7 +18,7 @@ def test_every_problem_of_a_bad_manifest_is_reported_at_once() -> None:
     bad = {
         "tasks": [
             {"id": "a b", "type": "essay", "dataset": {}, "output_extraction": {"type": "regex"}},
-            {"id": "x", "type": "embedding", "dataset": {"path": "p"}},
+            {"id": "x", "type": "transcription", "dataset": {"path": "p"}},
             {"id": "x", "type": "qa", "dataset": {"path": "p", "file_id": "f"}, "grader": 3},
             "not a task",
         ],
@@ -62,7 +62,7 @@ def test_a_sentence_names_the_place_and_the_rule(problems_of_task: ProblemsOfTas
     assert problem.message == "manifest.tasks[0].output_extraction.lines must be at least 1"
 
 
-@pytest.mark.parametrize("kind", ["transcription", "embedding"])
+@pytest.mark.parametrize("kind", ["transcription"])
 def test_a_known_type_without_a_pipeline_is_its_only_problem(
     kind: str, problems_of_task: ProblemsOfTask
 ) -> None:
