@@ -15,6 +15,7 @@ class IdPrefix(StrEnum):
     RUN = "eval_run"
     SAMPLE = "eval_sample"
     SHARE = "eval_share"
+    SCHEDULE = "eval_schedule"
 
 
 class ArtifactKind(StrEnum):

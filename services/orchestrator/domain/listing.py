@@ -86,6 +86,7 @@ class RunFilter:
     suite_version: int | None = None
     state: RunState | None = None
     owned_only: bool = False
+    schedule_id: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a version without a suite."""

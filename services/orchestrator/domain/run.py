@@ -126,6 +126,7 @@ class Run:
         ended_at: When it reached completed, failed or cancelled.
         agent: Of runs whose origin is an agent, and of no others.
         cost_usd: As reported for the run, else the sum over its samples; None: nobody said.
+        schedule_id: What started it by the clock; empty when somebody started it.
     """
 
     id: str
@@ -150,6 +151,7 @@ class Run:
     origin: RunOrigin = RunOrigin.EXECUTED
     agent: Agent | None = None
     cost_usd: float | None = None
+    schedule_id: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a run that has ended without a time, or the other way round."""

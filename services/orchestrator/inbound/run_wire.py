@@ -51,6 +51,7 @@ def run_from(run: Run) -> run_pb2.Run:
         agent_version=run.agent.version if run.agent else None,
         agent_effort=run.agent.effort if run.agent else None,
         cost_usd=run.cost_usd,
+        schedule_id=run.schedule_id or None,
     )
 
 
@@ -113,6 +114,7 @@ def run_filter_from(request: run_service_pb2.ListRunsRequest) -> RunFilter:
         suite_id=request.suite_id,
         suite_version=request.suite_version if versioned else None,
         state=_run_state_from(request.state),
+        schedule_id=request.schedule_id,
     )
 
 

@@ -26,7 +26,15 @@ _TEAM = "SELECT org_id || '/' || team_id FROM runs WHERE run_id = $1"
 EVENT_BYTES_MAX = 512 * 1024
 # What the caller made large goes first; a member that is left out is not there at all.
 _LEFT_OUT = (("metadata",), ("models", "task_ids"))
-_ALWAYS_THERE = ("run_id", "org_id", "team_id", "state", "request_counts", "create_time")
+_ALWAYS_THERE = (
+    "run_id",
+    "org_id",
+    "team_id",
+    "state",
+    "request_counts",
+    "create_time",
+    "schedule_id",
+)
 
 
 class Fact(StrEnum):

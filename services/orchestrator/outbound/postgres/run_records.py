@@ -21,7 +21,8 @@ SELECT r.run_id, r.org_id, r.team_id, r.on_behalf_of, r.suite_id, r.suite_versio
        coalesce(r.failed, c.failed, 0) AS failed, r.metrics, r.error_code, r.error_message,
        r.error_stage, r.input_tokens, r.output_tokens, r.cached_tokens, r.reasoning_tokens,
        r.tokens_estimated, r.result_file_id, r.samples_file_id, r.edition, r.created_at,
-       r.started_at, r.ended_at, r.origin, r.agent_name, r.agent_version, r.agent_effort, r.cost_usd
+       r.started_at, r.ended_at, r.origin, r.agent_name, r.agent_version, r.agent_effort,
+       r.cost_usd, r.schedule_id
 FROM runs r
 LEFT JOIN LATERAL (
     SELECT sum(h.completed)::int AS completed, sum(h.failed)::int AS failed
@@ -74,6 +75,7 @@ def run_from(record: Mapping[str, Any]) -> Run:
         origin=RunOrigin(record["origin"]),
         agent=_agent(record),
         cost_usd=record["cost_usd"],
+        schedule_id=record["schedule_id"] or "",
     )
 
 

@@ -2,22 +2,17 @@
 
 from collections.abc import Iterator
 
-import orjson
-
 from orchestrator.domain.ids import IdPrefix, is_id
 from orchestrator.domain.listing import InvalidCursor, Page, RunFilter, SampleFilter, Slice
-from orchestrator.domain.metrics import Counts
 from orchestrator.domain.run import Run, RunIdTaken, RunNotFound, RunRequest
-from orchestrator.domain.run_states import RunState
 from orchestrator.domain.sample import Sample
-from orchestrator.domain.suite import SuiteNotFound, VersionRef
+from orchestrator.domain.suite import VersionRef
 from orchestrator.domain.text import storable
-from orchestrator.domain.tokens import NO_TOKENS
-from orchestrator.domain.work import RunStep
-from orchestrator.outbound.postgres import messages, sample_records
+from orchestrator.outbound.postgres import sample_records
 from orchestrator.outbound.postgres.conditions import Term, conditions
-from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
+from orchestrator.outbound.postgres.messages import RunAnnouncer
 from orchestrator.outbound.postgres.pages import page_length
+from orchestrator.outbound.postgres.run_insertion import insert_run, new_run
 from orchestrator.outbound.postgres.run_records import RUN_SELECT, run_from
 from orchestrator.outbound.postgres.visibility import (
     OWNED_RUN,
@@ -52,13 +47,6 @@ _PAGE = f"""
 ORDER BY r.created_at DESC, r.run_id DESC
 """
 
-_INSERT = """
-INSERT INTO runs ({columns}) VALUES ({values}) ON CONFLICT (run_id) DO NOTHING RETURNING run_id
-"""
-
-# A deletion of the suite waits for us, or we for it.
-_SUITE_STANDS = "SELECT 1 FROM suites WHERE suite_id = $1 AND deleted_at IS NULL FOR KEY SHARE"
-
 _CURSOR = "SELECT r.created_at FROM runs r WHERE {seen} AND r.run_id = $3"
 
 
@@ -74,18 +62,9 @@ class PostgresRuns:
         self, caller: Caller, run_id: str, request: RunRequest, version: VersionRef, token: str
     ) -> Run:
         """Store a queued run with its event and work message, or return the one stored before."""
-        run = self._new(caller, run_id, request, version)
-        columns = _columns(run, token)
+        run = new_run(caller, run_id, request, version, now=self._clock.utc_now())
         async with self._database.connection() as connection, connection.transaction():
-            statement = _INSERT.format(
-                columns=", ".join(columns),
-                values=", ".join(f"${number}" for number in range(1, len(columns) + 1)),
-            )
-            if await connection.fetchval(_SUITE_STANDS, version.suite_id) is None:
-                raise SuiteNotFound(version.suite_id)
-            if await connection.fetchval(statement, *columns.values()) is not None:
-                await self._announcer.announce(connection, Fact.QUEUED, run)
-                await messages.send_step(connection, run_id, RunStep.PREPARE)
+            if await insert_run(connection, self._announcer, run, token):
                 return run
         try:
             return await self.get(caller, run_id)
@@ -133,29 +112,6 @@ class PostgresRuns:
                     raise InvalidCursor(page.after)
             return await sample_records.read_page(connection, run, wanted, after, page.size)
 
-    def _new(self, caller: Caller, run_id: str, request: RunRequest, version: VersionRef) -> Run:
-        return Run(
-            id=run_id,
-            org_id=caller.org_id,
-            team_id=caller.team_id,
-            on_behalf_of=caller.on_behalf_of,
-            suite_id=version.suite_id,
-            suite_version=version.version,
-            suite_version_id=version.id,
-            state=RunState.QUEUED,
-            request=request,
-            counts=Counts(),
-            metrics_json=b"",
-            error=None,
-            result_file_id=None,
-            samples_file_id=None,
-            edition=0,
-            tokens=NO_TOKENS,
-            created_at=self._clock.utc_now(),
-            started_at=None,
-            ended_at=None,
-        )
-
 
 def _terms(wanted: RunFilter) -> Iterator[Term]:
     if wanted.suite_id:
@@ -164,6 +120,8 @@ def _terms(wanted: RunFilter) -> Iterator[Term]:
         yield "r.suite_version = {0}", [wanted.suite_version]
     if wanted.state is not None:
         yield "r.state = {0}", [wanted.state]
+    if wanted.schedule_id:
+        yield "r.schedule_id = {0}", [storable(wanted.schedule_id)]
 
 
 async def _created_at(connection: RawConnection, caller: Caller, run_id: str, seen: str) -> object:
@@ -174,29 +132,3 @@ async def _created_at(connection: RawConnection, caller: Caller, run_id: str, se
     if created_at is None:
         raise InvalidCursor(run_id)
     return created_at
-
-
-def _columns(run: Run, token: str) -> dict[str, object]:
-    request = run.request
-    return {
-        "run_id": run.id,
-        "org_id": run.org_id,
-        "team_id": run.team_id,
-        "on_behalf_of": run.on_behalf_of,
-        "suite_id": run.suite_id,
-        "suite_version": run.suite_version,
-        "suite_version_id": run.suite_version_id,
-        "state": run.state,
-        "models": list(request.models),
-        "task_ids": None if request.task_ids is None else list(request.task_ids),
-        "judge_model": request.judge_model,
-        "embedding_model": request.embedding_model,
-        "generation": request.generation_json.decode(),
-        "generation_concurrency": request.generation_concurrency,
-        "grader_concurrency": request.grader_concurrency,
-        "max_samples_per_task": request.max_samples_per_task,
-        "metadata": orjson.dumps(dict(request.metadata)).decode(),
-        "run_token": token,
-        "dispatched_at": run.created_at,
-        "created_at": run.created_at,
-    }

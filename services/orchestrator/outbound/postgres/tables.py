@@ -143,6 +143,7 @@ class RunRow(Row, table=True):
     started_at: datetime | None = _moment(default=None)
     ended_at: datetime | None = _moment(default=None)
     deleted_at: datetime | None = _moment(default=None)
+    schedule_id: str | None = _text(default=None)
 
 
 class RunTaskRow(Row, table=True):
