@@ -11,10 +11,13 @@ from eventbus.bus import Bus, StreamSpec
 from eventbus.consumer import PullConsumer
 from orchestrator.domain.work import RunStep
 from orchestrator.inbound import work
+from orchestrator.inbound.history import HistoryRpc
 from orchestrator.inbound.run_wire import run_from
 from orchestrator.inbound.runs import RunsRpc
 from orchestrator.inbound.suites import SuitesRpc
 from orchestrator.outbound.artifacts import RunArtifacts
+from orchestrator.outbound.postgres.history.imports import PostgresHistory
+from orchestrator.outbound.postgres.history.stages import PostgresHistoryStages
 from orchestrator.outbound.postgres.leases import PostgresLeases
 from orchestrator.outbound.postgres.messages import WORK_RUN, WORK_SHARD, RunAnnouncer
 from orchestrator.outbound.postgres.preparations import PostgresPreparations
@@ -36,6 +39,7 @@ from orchestrator.usecases.check_manifest import CheckManifest
 from orchestrator.usecases.create_run import CreateRun
 from orchestrator.usecases.create_suite import CreateSuite, CreateSuiteVersion
 from orchestrator.usecases.finalize_run import FinalizeRun
+from orchestrator.usecases.import_history import ImportHistory, StageRemover
 from orchestrator.usecases.inline_programs import InlinePrograms
 from orchestrator.usecases.keep_leases import LeaseKeeper
 from orchestrator.usecases.leased_work import LeasedWork
@@ -47,6 +51,7 @@ from orchestrator.usecases.sweep import Sweeper
 from pgstore.database import Database
 from pgstore.migrations import upgrade
 from pgstore.outbox import OutboxRelay
+from proctor.runs.v1.history_service_pb2_grpc import add_RunHistoryServiceServicer_to_server
 from proctor.runs.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
 from proctor.suites.v1.suite_service_pb2_grpc import add_SuiteServiceServicer_to_server
 from servicekit.client import open_channel
@@ -79,6 +84,8 @@ class _Stores:
     shards: PostgresShards
     samples: PostgresShardSamples
     results: PostgresResults
+    history: PostgresHistory
+    history_stages: PostgresHistoryStages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +117,7 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
             *_consumers(bus, stores, services, keeper, settings),
             Sweeper(stores.leases, period_s=settings.sweep_s),
             FileRemover(stores.discards, services.files, period_s=settings.sweep_s),
+            StageRemover(stores.history_stages, SystemClock(), period_s=settings.sweep_s),
         )
 
 
@@ -129,6 +137,8 @@ def _stores(database: Database, settings: Settings) -> _Stores:
         shards=PostgresShards(database, stopper, lease_s=settings.lease_s),
         samples=PostgresShardSamples(database),
         results=PostgresResults(database, announcer),
+        history=PostgresHistory(database, clock),
+        history_stages=PostgresHistoryStages(database),
     )
 
 
@@ -190,6 +200,11 @@ def _server(
         services=(
             (add_SuiteServiceServicer_to_server, suites, "proctor.suites.v1.SuiteService"),
             (add_RunServiceServicer_to_server, runs, "proctor.runs.v1.RunService"),
+            (
+                add_RunHistoryServiceServicer_to_server,
+                HistoryRpc(ImportHistory(stores.history, stores.history_stages)),
+                "proctor.runs.v1.RunHistoryService",
+            ),
         ),
         ready=lambda: _answers(stores.database),
     )

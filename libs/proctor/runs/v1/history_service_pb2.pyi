@@ -88,22 +88,26 @@ class HistoryFile(_message.Message):
     PATH_FIELD_NUMBER: _builtins.int
     COMMIT_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Its path in the repository."""
     commit: _builtins.str
     """Commit at which it was read."""
     sha256: _builtins.str
     """SHA-256 of its content, lower-case hexadecimal."""
+    run_id: _builtins.str
+    """The run that was made of it; empty before."""
     def __init__(
         self,
         *,
         path: _builtins.str = ...,
         commit: _builtins.str = ...,
         sha256: _builtins.str = ...,
+        run_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "path", b"path", "sha256", b"sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "path", b"path", "run_id", b"run_id", "sha256", b"sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""Runs that happened elsewhere: staged unseen, then made visible in one transaction."""
