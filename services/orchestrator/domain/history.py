@@ -1,10 +1,11 @@
 """Runs that happened elsewhere: what is told of them, and how an import can be refused."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from servicekit.errors import Kind, ServiceError
+from servicekit.errors import Kind, ServiceError, Violation
 
 TASKS_MAX = 100
 RUNS_MAX = 100
@@ -13,6 +14,9 @@ PATHS_MAX = 100
 # What a sample without a usable score is called; the sentence comes with the sample.
 NO_SCORE = "import_no_score"
 NO_SCORE_STAGE = "score"
+
+# In every normalised manifest with an imported task.
+_IMPORTED = b'"imported":true'
 
 
 class HistoryInvalid(ServiceError):
@@ -155,3 +159,21 @@ def imported_before(
         if (run.file.path, run.file.commit) in commits
         or (run.file.path, run.file.sha256) in contents
     ]
+
+
+def imported_task_problems(
+    manifest_json: bytes, task_ids: Collection[str] | None
+) -> Iterator[Violation]:
+    """Find tasks of a run that were made by an import: there is nothing to run.
+
+    Args:
+        manifest_json: A normalised manifest.
+        task_ids: Tasks of the run; None for all.
+    """
+    if _IMPORTED not in manifest_json:
+        return
+    for task in json.loads(manifest_json)["tasks"]:
+        wanted = task_ids is None or task["id"] in task_ids
+        if wanted and (task.get("metadata") or {}).get("imported") is True:
+            message = f"task {task['id']} was imported with its results and cannot be run"
+            yield Violation("task_ids", "IMPORTED_TASK_NOT_RUNNABLE", message)

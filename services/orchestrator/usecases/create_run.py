@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from manifest.generation import parse_generation
 from orchestrator.domain import requests
+from orchestrator.domain.history import imported_task_problems
 from orchestrator.domain.ids import IdPrefix, is_id
 from orchestrator.domain.model_needs import asking_graders, missing_models
 from orchestrator.domain.run import Run, RunIdReused, RunRequest, UnknownSuiteVersion
@@ -73,21 +75,24 @@ class CreateRun:
         if version is None:
             raise UnknownSuiteVersion(draft.suite_id, draft.suite_version or 0)
         requests.require(requests.task_problems(draft.task_ids, version.task_ids))
-        requests.require(await self._missing_models(caller, draft, version))
+        requests.require(await self._manifest_problems(caller, draft, version))
         request = self._request(draft)
         run = await self._runs.add(caller, draft.run_id, request, version, draft.run_token)
         if not _was_asked(run, draft, request):
             raise RunIdReused(run.id)
         return run
 
-    async def _missing_models(
+    async def _manifest_problems(
         self, caller: Caller, draft: RunDraft, version: VersionRef
     ) -> Iterator[Violation]:
-        if draft.judge_model and draft.embedding_model:
-            return iter(())
         stored = await self._suites.get_version(caller, version.suite_id, version.version)
-        sources = asking_graders(stored.content.manifest_json, draft.task_ids)
-        return missing_models(sources, judge=draft.judge_model, embedding=draft.embedding_model)
+        manifest_json = stored.content.manifest_json
+        models = {"judge": draft.judge_model, "embedding": draft.embedding_model}
+        sources = asking_graders(manifest_json, draft.task_ids) if not all(models.values()) else {}
+        return chain(
+            imported_task_problems(manifest_json, draft.task_ids),
+            missing_models(sources, **models),
+        )
 
     def _request(self, draft: RunDraft) -> RunRequest:
         generation = draft.generation_concurrency or requests.GENERATION_CONCURRENCY_DEFAULT

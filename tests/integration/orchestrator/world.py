@@ -25,6 +25,7 @@ from proctor.models.v1.model_bridge_service_pb2_grpc import (
     add_ModelBridgeServiceServicer_to_server,
 )
 from proctor.runs.v1 import run_pb2, run_service_pb2, sample_pb2
+from proctor.runs.v1.history_service_pb2_grpc import RunHistoryServiceStub
 from proctor.runs.v1.run_service_pb2_grpc import RunServiceStub
 from proctor.sandbox.v1.sandbox_service_pb2_grpc import add_SandboxServiceServicer_to_server
 from proctor.suites.v1 import suite_service_pb2
@@ -56,6 +57,7 @@ class World:
     _serving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     suites: Any = None
     runs: Any = None
+    history: Any = None
 
     def __post_init__(self) -> None:
         self.importer = FakeImporter(BlobStore.open(self.blob_url))
@@ -238,6 +240,7 @@ class World:
         """Connect to an orchestrator."""
         async with open_channel(address, secret=SECRET) as channel:
             self.suites, self.runs = SuiteServiceStub(channel), RunServiceStub(channel)
+            self.history = RunHistoryServiceStub(channel)
             yield
 
 

@@ -1,5 +1,6 @@
 """Changes of runs that their team asks for, each in one transaction."""
 
+from orchestrator.domain.history import ImportedRunFixed
 from orchestrator.domain.run import Run
 from orchestrator.domain.run_states import ENDED, RunEvent, RunState
 from orchestrator.outbound.postgres.messages import RunAnnouncer
@@ -14,6 +15,7 @@ from orchestrator.outbound.postgres.visibility import locked_run, require_owned_
 from pgstore.database import Database
 from servicekit.caller import Caller
 
+_RECORDED = "SELECT origin <> 'executed' FROM runs WHERE run_id = $1"
 _DELETE = "UPDATE runs SET deleted_at = now() WHERE run_id = $1"
 
 _DELETE_RUNS_OF_SUITE = """
@@ -79,6 +81,8 @@ class PostgresRunChanges:
     async def _requeue(self, caller: Caller, run_id: str, event: RunEvent, token: str) -> Run:
         async with self._database.connection() as connection, connection.transaction():
             state = await locked_run(connection, caller, run_id)
+            if await connection.fetchval(_RECORDED, run_id):
+                raise ImportedRunFixed(run_id)
             announcer = self._announcer
             await requeue(connection, run_id, state, event, token=token, announcer=announcer)
             return await read_run(connection, run_id)
