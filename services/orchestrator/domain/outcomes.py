@@ -11,6 +11,13 @@ from orchestrator.domain.sample import SampleState
 from orchestrator.domain.tokens import NO_TOKENS, Tokens
 
 
+class Endpoint(StrEnum):
+    """Which upstream operation a candidate call is."""
+
+    RESPONSES = "responses"
+    EMBEDDINGS = "embeddings"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCall:
     """One candidate call, as the bridge takes it.
@@ -19,6 +26,7 @@ class ModelCall:
         run_token: Proof that the run may make it.
         body_json: Request body for the upstream; names the model.
         timeout_s: Most time for one attempt.
+        endpoint: What is asked for.
     """
 
     run_token: str
@@ -27,6 +35,7 @@ class ModelCall:
     max_retries: int
     max_empty_retries: int
     sample_id: str
+    endpoint: Endpoint = Endpoint.RESPONSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,7 @@ class ModelReply:
     Attributes:
         started_at: When the first attempt began; None when the call was refused.
         ended_at: When the last attempt ended.
+        body_json: The upstream's whole answer, of embeddings only.
     """
 
     response_id: str = ""
@@ -48,6 +58,7 @@ class ModelReply:
     failure_message: str = ""
     http_status: int = 0
     upstream_body: str = ""
+    body_json: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """Ask the candidate model for every queued sample of a shard."""
 
 import asyncio
-import itertools
 from contextvars import copy_context
 from functools import partial
 
@@ -15,7 +14,8 @@ from orchestrator.domain.text import cut_at_stops, cut_reasoning, storable
 from orchestrator.domain.work import QueuedSample, ShardJob
 from orchestrator.ports.services import Bridge
 from orchestrator.ports.stores import ShardSamples
-from orchestrator.usecases.backoff import Backoff, insist
+from orchestrator.usecases.ask_candidate import Candidate
+from orchestrator.usecases.backoff import insist
 from orchestrator.usecases.hold_run_token import RunToken
 from orchestrator.usecases.keep_leases import HeldLease
 from orchestrator.usecases.store_results import COMPANY_S, ResultStore
@@ -29,17 +29,6 @@ _SLOW_CALL_WAIT = 0.02  # of its time, for company in the commit
 
 _BATCH_MIN = 32
 _BATCH_MAX = 256
-
-# By these the bridge says that something was wrong with us, not with the model's answer.
-_TOKEN_REFUSED = "run_token_invalid"  # noqa: S105 -- a code
-_TOKEN_TRIES_MAX = 3
-_STALLED = "bridge_stalled"
-_NOT_MADE = frozenset({"cancelled", "bridge_unavailable", _STALLED})
-_NOT_MADE_TRIES_MAX = 700  # about an hour; then the sample says that it was the bridge
-
-# What a call may take beyond its attempts' own limits: pauses between them, and its turn.
-_PAUSE_S = 60.0
-_QUEUEING_S = 1800.0
 
 _STAGE = "generate"
 
@@ -62,8 +51,7 @@ class SampleGenerator:
         self._job = job
         self._held = held
         self._samples = samples
-        self._bridge = bridge
-        self._token = token
+        self._candidate = Candidate(bridge, token)
         self._results = results
         self._settings = parse_generation(job.run.request.generation_json)
         self._share = held.share or job.share
@@ -111,7 +99,7 @@ class SampleGenerator:
     async def _generate(self, sample: QueuedSample) -> None:
         self._results.note_generating(sample.sample_index)
         began = self._now()
-        reply = await self._ask(sample)
+        reply = await self._candidate.ask(partial(self._call, sample))
         took_s = self._now() - began
         generated = self._generated(sample, reply)
         if took_s < _SLOW_CALL_S:
@@ -119,28 +107,6 @@ class SampleGenerator:
         else:
             within_s = min(took_s * _SLOW_CALL_WAIT, COMPANY_S)
             await self._results.add_generated(generated, within_s=within_s).wait()
-
-    async def _ask(self, sample: QueuedSample) -> ModelReply:
-        """Return an answer that is the model's, or the bridge's last word about the call."""
-        backoff = Backoff()
-        run_token = await self._token.current()
-        for attempt in itertools.count(1):
-            reply = await self._ask_once(self._call(sample, run_token))
-            if reply.failure_code == _TOKEN_REFUSED and attempt <= _TOKEN_TRIES_MAX:
-                run_token = await self._token.replace(run_token)
-            elif reply.failure_code not in _NOT_MADE or attempt > _NOT_MADE_TRIES_MAX:
-                return reply
-            await backoff.wait()
-        raise AssertionError
-
-    async def _ask_once(self, call: ModelCall) -> ModelReply:
-        attempts = (call.max_retries + 1) * (call.max_empty_retries + 1)
-        try:
-            async with asyncio.timeout(attempts * (call.timeout_s + _PAUSE_S) + _QUEUEING_S):
-                return await self._bridge.generate(call)
-        except TimeoutError:
-            message = "the bridge did not answer in time"
-            return ModelReply(failure_code=_STALLED, failure_message=message)
 
     def _call(self, sample: QueuedSample, run_token: str) -> ModelCall:
         controls = self._settings.controls

@@ -12,9 +12,10 @@ from typing import Any
 import grpc
 from google.protobuf.duration_pb2 import Duration
 
-from orchestrator.domain.outcomes import ModelCall, ModelReply
+from orchestrator.domain.outcomes import Endpoint, ModelCall, ModelReply
 from orchestrator.outbound.services.wire import moment_from, tokens_from
 from proctor.models.v1.model_bridge_service_pb2 import (
+    ENDPOINT_EMBEDDINGS,
     ENDPOINT_RESPONSES,
     PURPOSE_CANDIDATE,
     GenerateRequest,
@@ -34,6 +35,11 @@ _RETRY_FIRST_S = 0.1
 _RETRY_LONGEST_S = 3.0
 # A stream without calls is closed: teams come and go.
 _IDLE_S = 30.0
+
+_ENDPOINTS = {
+    Endpoint.RESPONSES: ENDPOINT_RESPONSES,
+    Endpoint.EMBEDDINGS: ENDPOINT_EMBEDDINGS,
+}
 
 _log = logs.get_logger("orchestrator.bridge")
 
@@ -183,11 +189,13 @@ def _wire_call(call: ModelCall) -> WireCall:
     return WireCall(
         run_token=call.run_token,
         purpose=PURPOSE_CANDIDATE,
-        endpoint=ENDPOINT_RESPONSES,
+        endpoint=_ENDPOINTS[call.endpoint],
         body_json=call.body_json,
         attempt_timeout=Duration(seconds=seconds, nanos=int((call.timeout_s - seconds) * 1e9)),
         max_retries=call.max_retries,
         max_empty_retries=call.max_empty_retries,
+        # Vectors are nowhere else.
+        include_body=call.endpoint is Endpoint.EMBEDDINGS,
         sample_id=call.sample_id,
     )
 
@@ -204,6 +212,7 @@ def _reply(response: GenerateResponse) -> ModelReply:
             tokens=tokens_from(answer.tokens),
             started_at=started,
             ended_at=ended,
+            body_json=answer.body_json,
         )
     failure = response.failure
     return ModelReply(
