@@ -40,6 +40,7 @@ class Caller:
     on_behalf_of: str = ""
     scopes: tuple[str, ...] = ()
     request_id: str = ""
+    is_org_admin: bool = False
 
 
 def sign_caller(caller: Caller, secret: bytes, *, lifetime_s: float = 60) -> str:
@@ -66,6 +67,7 @@ def verify_caller(token: str, secret: bytes) -> Caller:
         on_behalf_of=claims.get("on_behalf_of", ""),
         scopes=tuple(claims.get("scopes", ())),
         request_id=claims.get("request_id", ""),
+        is_org_admin=claims.get("is_org_admin") is True,
     )
 
 

@@ -14,6 +14,7 @@ from orchestrator.inbound import work
 from orchestrator.inbound.history import HistoryRpc
 from orchestrator.inbound.run_wire import run_from
 from orchestrator.inbound.runs import RunsRpc
+from orchestrator.inbound.suite_shares import SuiteSharesRpc
 from orchestrator.inbound.suites import SuitesRpc
 from orchestrator.outbound.artifacts import RunArtifacts
 from orchestrator.outbound.postgres.history.imports import PostgresHistory
@@ -29,6 +30,7 @@ from orchestrator.outbound.postgres.run_steps import PostgresRunSteps
 from orchestrator.outbound.postgres.runs import PostgresRuns
 from orchestrator.outbound.postgres.shard_samples import PostgresShardSamples
 from orchestrator.outbound.postgres.shards import PostgresShards
+from orchestrator.outbound.postgres.suite_shares import PostgresSuiteShares
 from orchestrator.outbound.postgres.suites import PostgresSuites
 from orchestrator.outbound.publishing import publisher
 from orchestrator.outbound.services.bridge import GrpcBridge
@@ -46,6 +48,7 @@ from orchestrator.usecases.leased_work import LeasedWork
 from orchestrator.usecases.prepare_run import PrepareRun
 from orchestrator.usecases.remove_files import FileRemover
 from orchestrator.usecases.run_shard import RunShard
+from orchestrator.usecases.share_suite import ShareSuite
 from orchestrator.usecases.stop_runs import StopRuns
 from orchestrator.usecases.sweep import Sweeper
 from pgstore.database import Database
@@ -53,6 +56,7 @@ from pgstore.migrations import upgrade
 from pgstore.outbox import OutboxRelay
 from proctor.runs.v1.history_service_pb2_grpc import add_RunHistoryServiceServicer_to_server
 from proctor.runs.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
+from proctor.suites.v1.share_service_pb2_grpc import add_SuiteShareServiceServicer_to_server
 from proctor.suites.v1.suite_service_pb2_grpc import add_SuiteServiceServicer_to_server
 from servicekit.client import open_channel
 from servicekit.clock import SystemClock
@@ -75,6 +79,7 @@ class _Stores:
 
     database: Database
     suites: PostgresSuites
+    suite_shares: PostgresSuiteShares
     runs: PostgresRuns
     changes: PostgresRunChanges
     discards: PostgresDiscards
@@ -128,6 +133,7 @@ def _stores(database: Database, settings: Settings) -> _Stores:
     return _Stores(
         database=database,
         suites=PostgresSuites(database, clock),
+        suite_shares=PostgresSuiteShares(database, clock),
         runs=PostgresRuns(database, announcer, clock),
         changes=PostgresRunChanges(database, announcer, stopper),
         discards=PostgresDiscards(database),
@@ -199,6 +205,11 @@ def _server(
         secret=settings.internal_secret.get_secret_value().encode(),
         services=(
             (add_SuiteServiceServicer_to_server, suites, "proctor.suites.v1.SuiteService"),
+            (
+                add_SuiteShareServiceServicer_to_server,
+                SuiteSharesRpc(ShareSuite(stores.suite_shares)),
+                "proctor.suites.v1.SuiteShareService",
+            ),
             (add_RunServiceServicer_to_server, runs, "proctor.runs.v1.RunService"),
             (
                 add_RunHistoryServiceServicer_to_server,

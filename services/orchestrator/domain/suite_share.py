@@ -89,14 +89,19 @@ class SuiteShare:
     created_at: datetime
 
 
+def is_org_id(text: str) -> bool:
+    """Tell whether an organisation can have this id: 1 to 64 letters, digits, `_` and `-`."""
+    return _ORG_ID.fullmatch(text) is not None
+
+
 def require_recipient(org_id: str, *, owner_org_id: str) -> None:
     """Refuse an organisation that nothing can be shared with.
 
     Raises:
-        OrgIdInvalid: it is not 1 to 64 letters, digits, `_` and `-`.
+        OrgIdInvalid: it is no organisation's id.
         SharedWithOwner: it owns the suite.
     """
-    if _ORG_ID.fullmatch(org_id) is None:
+    if not is_org_id(org_id):
         message = "org_id must be 1 to 64 letters, digits, '_' and '-'"
         raise OrgIdInvalid(message, param="org_id")
     if org_id == owner_org_id:

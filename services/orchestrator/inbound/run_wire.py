@@ -114,6 +114,7 @@ def run_filter_from(request: run_service_pb2.ListRunsRequest) -> RunFilter:
         suite_id=request.suite_id,
         suite_version=request.suite_version if versioned else None,
         state=_run_state_from(request.state),
+        owned_only=request.owned_only,
         schedule_id=request.schedule_id,
     )
 

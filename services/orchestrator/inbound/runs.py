@@ -46,7 +46,7 @@ class RunsRpc(RunServiceServicer):
         return pb.GetRunResponse(run=run_from(run))
 
     async def ListRuns(self, request: pb.ListRunsRequest, _context: object) -> pb.ListRunsResponse:
-        """List the team's runs, newest first."""
+        """List the runs that the caller sees, newest first."""
         page = page_from(request.page, default=_PAGE_DEFAULT, largest=_PAGE_MAX)
         found = await self._runs.list_page(current_caller(), run_filter_from(request), page)
         return pb.ListRunsResponse(

@@ -3,10 +3,12 @@
 from orchestrator.domain.suite import Suite, SuiteVersion
 from orchestrator.inbound.wire import stamp_from
 from proctor.suites.v1 import suite_pb2
+from servicekit.caller import Caller
 
 
-def suite_from(suite: Suite) -> suite_pb2.Suite:
-    """Make the message of a suite."""
+def suite_from(suite: Suite, caller: Caller) -> suite_pb2.Suite:
+    """Make the message of a suite as the caller sees it."""
+    owners = (suite.org_id, suite.team_id)
     return suite_pb2.Suite(
         suite_id=suite.id,
         name=suite.name,
@@ -18,6 +20,7 @@ def suite_from(suite: Suite) -> suite_pb2.Suite:
         metadata=suite.metadata,
         create_time=stamp_from(suite.created_at),
         update_time=stamp_from(suite.updated_at),
+        shared=owners != (caller.org_id, caller.team_id),
     )
 
 

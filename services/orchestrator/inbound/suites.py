@@ -40,22 +40,25 @@ class SuitesRpc(SuiteServiceServicer):
             manifest_json=request.manifest_json,
             metadata=dict(request.metadata),
         )
-        suite = await self._create_suite(current_caller(), draft)
-        return pb.CreateSuiteResponse(suite=suite_from(suite))
+        caller = current_caller()
+        suite = await self._create_suite(caller, draft)
+        return pb.CreateSuiteResponse(suite=suite_from(suite, caller))
 
     async def GetSuite(self, request: pb.GetSuiteRequest, _context: object) -> pb.GetSuiteResponse:
         """Get one suite."""
-        suite = await self._suites.get(current_caller(), request.suite_id)
-        return pb.GetSuiteResponse(suite=suite_from(suite))
+        caller = current_caller()
+        suite = await self._suites.get(caller, request.suite_id)
+        return pb.GetSuiteResponse(suite=suite_from(suite, caller))
 
     async def ListSuites(
         self, request: pb.ListSuitesRequest, _context: object
     ) -> pb.ListSuitesResponse:
-        """List the team's suites, newest first."""
+        """List the suites that the caller sees, newest first."""
+        caller = current_caller()
         page = page_from(request.page, default=_PAGE_DEFAULT, largest=_PAGE_MAX)
-        found = await self._suites.list_page(current_caller(), page)
+        found = await self._suites.list_page(caller, page, owned_only=request.owned_only)
         return pb.ListSuitesResponse(
-            suites=[suite_from(suite) for suite in found.entries],
+            suites=[suite_from(suite, caller) for suite in found.entries],
             page=PageInfo(has_more=found.has_more),
         )
 

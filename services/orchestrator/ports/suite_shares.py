@@ -13,6 +13,9 @@ class SuiteShares(Protocol):
     All raise SuiteNotFound, also for a suite that somebody else shares with the caller.
     """
 
+    async def require_own(self, caller: Caller, suite_id: str) -> None:
+        """Refuse a suite that the caller's team does not own."""
+
     async def list_all(self, caller: Caller, suite_id: str) -> Sequence[SuiteShare]:
         """Return a suite's shares, oldest first."""
         ...
