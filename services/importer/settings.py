@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
@@ -24,11 +24,22 @@ class Settings(BaseSettings):
         max_rows_bytes: largest dataset after normalising.
         datasets_at_once: how many files are read as datasets at the same time; a team that has none
             of them gets one more.
-        keep_rows_h: how long rows stay after their file was deleted and nobody asked for them.
+        keep_rows_h: how long rows stay after their file was deleted, or their hub dataset was last
+            used, and nobody asked for them.
+        hub_url: address of the Hugging Face hub or of a mirror; `HF_ENDPOINT` is read as well.
+        hub_token: what the hub is asked with for datasets, in the name of every team; none asks for
+            public ones only. `HF_TOKEN` is read as well. Imports bring tokens of their own.
+        max_hub_bytes: most bytes that are downloaded for one dataset.
+        hub_dataset_s: longest time one dataset of the hub may take; below the 10 minutes after
+            which the orchestrator gives up.
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="IMPORTER_", frozen=True, extra="ignore", hide_input_in_errors=True
+        env_prefix="IMPORTER_",
+        frozen=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+        populate_by_name=True,
     )
 
     rpc_address: str
@@ -43,3 +54,23 @@ class Settings(BaseSettings):
     max_rows_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * MIB)] = 2 * 1024 * MIB
     datasets_at_once: Annotated[int, Field(ge=1, le=64)] = 4
     keep_rows_h: Annotated[int, Field(ge=1, le=8_760)] = 24 * 7
+    hub_url: Annotated[
+        str,
+        Field(
+            pattern="^https?://[^/?#@]+[^?#@]*$",
+            validation_alias=AliasChoices("IMPORTER_HUB_URL", "HF_ENDPOINT"),
+        ),
+    ] = "https://huggingface.co"
+    hub_token: Annotated[
+        SecretStr | None,
+        Field(validation_alias=AliasChoices("IMPORTER_HUB_TOKEN", "HF_TOKEN")),
+    ] = None
+    max_hub_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * MIB)] = 4 * 1024 * MIB
+    hub_dataset_s: Annotated[int, Field(ge=10, le=590)] = 540
+
+    @field_validator("hub_token")
+    @classmethod
+    def _none_when_blank(cls, token: SecretStr | None) -> SecretStr | None:
+        """Take an empty variable for no token: a deployment may set it to say so."""
+        bare = token.get_secret_value().strip() if token is not None else ""
+        return SecretStr(bare) if bare else None
