@@ -29,6 +29,7 @@ from proctor.runs.v1.history_service_pb2_grpc import RunHistoryServiceStub
 from proctor.runs.v1.run_service_pb2_grpc import RunServiceStub
 from proctor.sandbox.v1.sandbox_service_pb2_grpc import add_SandboxServiceServicer_to_server
 from proctor.suites.v1 import suite_service_pb2
+from proctor.suites.v1.share_service_pb2_grpc import SuiteShareServiceStub
 from proctor.suites.v1.suite_service_pb2_grpc import SuiteServiceStub
 from servicekit.caller import Caller, calling_as
 from servicekit.client import open_channel
@@ -57,6 +58,7 @@ class World:
     _serving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     suites: Any = None
     runs: Any = None
+    shares: Any = None
     history: Any = None
 
     def __post_init__(self) -> None:
@@ -240,6 +242,7 @@ class World:
         """Connect to an orchestrator."""
         async with open_channel(address, secret=SECRET) as channel:
             self.suites, self.runs = SuiteServiceStub(channel), RunServiceStub(channel)
+            self.shares = SuiteShareServiceStub(channel)
             self.history = RunHistoryServiceStub(channel)
             yield
 
