@@ -105,7 +105,7 @@ def _task_metric(task: TaskMetrics, group: GroupResult, metric: str) -> JsonObje
     declaration = task.declaration(metric)
     if metric in group.returned:
         return _entry(group.returned[metric], None, declaration)
-    value, count = _mean(group.sums.get(metric))
+    value, count = mean_of(group.sums.get(metric))
     return _entry(value, count, declaration)
 
 
@@ -136,7 +136,7 @@ def _model_block(
         total = ScoreSum(
             total=sum((s.total for s in sums), Fraction()), count=sum(s.count for s in sums)
         )
-        value, count = _mean(total)
+        value, count = mean_of(total)
         pooled[metric] = _entry(value, count, declaration)
     score = math.fsum(scores) / len(scores) if scores else None
     return _block(score, pooled, groups)
@@ -161,7 +161,8 @@ def _is_averaged(task: TaskMetrics, metric: str) -> bool:
     return declaration is None or declaration.averaged
 
 
-def _mean(scores: ScoreSum | None) -> tuple[float | None, int]:
+def mean_of(scores: ScoreSum | None) -> tuple[float | None, int]:
+    """Return the mean, None when there is no number or it is no float, and how many there are."""
     if scores is None or scores.count == 0:
         return None, 0
     try:

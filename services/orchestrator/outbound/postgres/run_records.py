@@ -30,6 +30,13 @@ LEFT JOIN LATERAL (
 ) c ON true
 """
 
+# About the length of a run's message; it is known without reading the documents.
+RUN_BYTES = """
+octet_length(r.metadata::text) + octet_length(r.generation) + coalesce(octet_length(r.metrics), 0)
++ coalesce(octet_length(r.error_message), 0) + octet_length(r.models::text)
++ coalesce(octet_length(r.task_ids::text), 0) + 1000
+"""
+
 # What an update of a run sets when its shards do not count any more and it has no results: it is
 # to be worked on again, or was cancelled. Nothing before it was prepared.
 COUNTED = """

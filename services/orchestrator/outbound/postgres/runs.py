@@ -13,7 +13,7 @@ from orchestrator.outbound.postgres.conditions import Term, conditions
 from orchestrator.outbound.postgres.messages import RunAnnouncer
 from orchestrator.outbound.postgres.pages import page_length
 from orchestrator.outbound.postgres.run_insertion import insert_run, new_run
-from orchestrator.outbound.postgres.run_records import RUN_SELECT, run_from
+from orchestrator.outbound.postgres.run_records import RUN_BYTES, RUN_SELECT, run_from
 from orchestrator.outbound.postgres.visibility import (
     OWNED_RUN,
     VISIBLE_RUN,
@@ -24,12 +24,7 @@ from pgstore.database import Database, RawConnection
 from servicekit.caller import Caller
 from servicekit.clock import Clock
 
-_PLACE = """
-SELECT r.run_id, r.created_at, octet_length(r.metadata::text) + octet_length(r.generation)
-       + coalesce(octet_length(r.metrics), 0) + coalesce(octet_length(r.error_message), 0)
-       + octet_length(r.models::text) + coalesce(octet_length(r.task_ids::text), 0) + 1000 AS size
-FROM runs r
-"""
+_PLACE = f"SELECT r.run_id, r.created_at, {RUN_BYTES} AS size FROM runs r"  # noqa: S608 -- ours
 _NEWEST = "ORDER BY r.created_at DESC, r.run_id DESC LIMIT $3"
 # Each branch reads a page at most of what it sees, in the order of an index; one condition with
 # both in it would read all runs of all teams.

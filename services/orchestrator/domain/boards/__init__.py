@@ -1,0 +1,1 @@
+"""What runs and suites add up to, for those who compare: overviews and leaderboards."""

@@ -1,0 +1,1 @@
+"""BoardService over gRPC."""

@@ -1,0 +1,1 @@
+"""What runs and suites add up to, read from the rows of samples."""
