@@ -16,6 +16,7 @@ from importer.settings import Settings
 from importer.usecases.delete_file import DeleteFile
 from importer.usecases.remove_unused import RemoveUnused
 from importer.usecases.resolve_dataset import ResolveDataset
+from importer.usecases.rows_at_rest import RowsAtRest
 from importer.usecases.upload_file import UploadFile
 from pgstore.database import Database
 from pgstore.migrations import upgrade
@@ -46,10 +47,8 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
         )
         resolve = ResolveDataset(
             files=files,
-            datasets=datasets,
-            uses=uses,
+            at_rest=RowsAtRest(datasets=datasets, uses=uses, blobs=blobs, clock=clock),
             blobs=blobs,
-            clock=clock,
             limits=row_limits(settings),
             at_once=Turns(settings.datasets_at_once),
         )

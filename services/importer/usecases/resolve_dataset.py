@@ -2,17 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import dataclass
 
-from blobstore.store import BlobStore, BlobTooLarge
+from blobstore.store import BlobStore
 from importer.domain.dataset import DatasetError, DatasetSource, RowFormat, RowLimits, Rows
 from importer.domain.file import Owner, Purpose
 from importer.domain.normalising import Normaliser
-from importer.ports import BlobUses, Datasets, Files
+from importer.domain.row_writer import RowWriter
+from importer.ports import Files
 from importer.usecases.find_files import get_file
+from importer.usecases.rows_at_rest import RowsAtRest
 from manifest.references import dataset_format
-from servicekit.clock import Clock
 from servicekit.turns import Turns
 
 STEP_BYTES = 512 * 1024  # 20 ms of parsing in a thread; the event loop gets its turns in between
@@ -27,10 +27,8 @@ class ResolveDataset:
     """
 
     files: Files
-    datasets: Datasets
-    uses: BlobUses
+    at_rest: RowsAtRest
     blobs: BlobStore
-    clock: Clock
     limits: RowLimits
     at_once: Turns
 
@@ -46,11 +44,11 @@ class ResolveDataset:
             DatasetRaced: repeat the call.
         """
         source = await self._source(owner, file_id, row_format, max_rows)
-        rows = await self._known(source)
+        rows = await self.at_rest.known(source)
         if rows is None:
             async with self.at_once.place(f"{owner.org_id}/{owner.team_id}"):
                 # Whoever waited for its turn may find that the one before did the same work.
-                rows = await self._known(source) or await self._read(source)
+                rows = await self.at_rest.known(source) or await self._read(source)
         return rows
 
     async def _source(
@@ -66,34 +64,21 @@ class ResolveDataset:
             raise DatasetError(message, file=file_id, param="format")
         return DatasetSource(sha256=file.sha256, row_format=RowFormat(named), max_rows=max_rows)
 
-    async def _known(self, source: DatasetSource) -> Rows | None:
-        rows = await self.datasets.find(source, now=self.clock.utc_now())
-        return rows if rows and await self.blobs.exists(rows.sha256) else None
-
     async def _read(self, source: DatasetSource) -> Rows:
-        normaliser = Normaliser(source.row_format, max_rows=source.max_rows, limits=self.limits)
-        try:
-            async with aclosing(self._normalised(source.sha256, normaliser)) as chunks:
-                blob = await self.blobs.put_stream(chunks, max_bytes=self.limits.total_bytes)
-        except BlobTooLarge:
-            message = f"the rows need more than {self.limits.total_bytes} bytes"
-            raise DatasetError(message, max_bytes=self.limits.total_bytes) from None
-        rows = Rows(sha256=blob.sha256, row_count=normaliser.row_count, size_bytes=blob.size_bytes)
-        try:
-            now = self.clock.utc_now()
-            await self.datasets.add(source, rows, still_there=self.blobs.exists, now=now)
-        except BaseException:  # also when the caller went away: the rows must not stay behind
-            await self.uses.release(rows.sha256, remove=self.blobs.delete)
-            raise
-        return rows
+        writer = RowWriter(max_rows=source.max_rows, limits=self.limits)
+        return await self.at_rest.keep(source, self._written(source, writer), writer)
 
-    async def _normalised(self, sha256: str, normaliser: Normaliser) -> AsyncGenerator[bytes, None]:
-        async for chunk in self.blobs.get_stream(sha256):
+    async def _written(
+        self, source: DatasetSource, writer: RowWriter
+    ) -> AsyncGenerator[bytes, None]:
+        normaliser = Normaliser(source.row_format, writer)
+        async for chunk in self.blobs.get_stream(source.sha256):
             for start in range(0, len(chunk), STEP_BYTES):
                 step = chunk[start : start + STEP_BYTES]
                 if rows := await asyncio.to_thread(normaliser.feed, step):
                     yield rows
-                if normaliser.is_full:
+                if writer.is_full:
                     return
         if rows := await asyncio.to_thread(normaliser.end):
             yield rows
+        writer.check_not_empty()

@@ -2,6 +2,7 @@ import pytest
 
 from importer.domain.dataset import DatasetError, EmptyDataset, RowFormat, RowLimits
 from importer.domain.normalising import Normaliser
+from importer.domain.row_writer import RowWriter
 
 
 def normalised(
@@ -11,8 +12,11 @@ def normalised(
     max_rows: int | None = None,
     limits: RowLimits | None = None,
 ) -> bytes:
-    normaliser = Normaliser(row_format, max_rows=max_rows, limits=limits or RowLimits())
-    return normaliser.feed(raw) + normaliser.end()
+    writer = RowWriter(max_rows=max_rows, limits=limits or RowLimits())
+    normaliser = Normaliser(row_format, writer)
+    written = normaliser.feed(raw) + normaliser.end()
+    writer.check_not_empty()
+    return written
 
 
 def test_jsonl_becomes_compact_lines_without_blank_ones() -> None:
@@ -28,13 +32,14 @@ def test_csv_becomes_objects_of_texts() -> None:
 
 
 def test_rows_behind_max_rows_are_not_looked_at() -> None:
-    normaliser = Normaliser(RowFormat.JSONL, max_rows=2, limits=RowLimits())
+    writer = RowWriter(max_rows=2, limits=RowLimits())
+    normaliser = Normaliser(RowFormat.JSONL, writer)
 
     rows = normaliser.feed(b'{"a":1}\n{"a":2}\nnot json\n')
 
     assert rows == b'{"a":1}\n{"a":2}\n'
-    assert normaliser.is_full
-    assert normaliser.row_count == 2
+    assert writer.is_full
+    assert writer.row_count == 2
 
 
 def test_a_record_behind_max_rows_need_not_be_closed() -> None:

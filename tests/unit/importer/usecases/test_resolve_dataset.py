@@ -10,6 +10,7 @@ from importer.domain.file import File, Owner, Purpose
 from importer.domain.lookup import FileNotFound
 from importer.usecases.remove_unused import RemoveUnused
 from importer.usecases.resolve_dataset import STEP_BYTES, ResolveDataset
+from importer.usecases.rows_at_rest import RowsAtRest
 from servicekit.ids import new_id
 from servicekit.turns import Turns
 from unit.importer.usecases.fakes import NOW, FakeDatasets, FakeTables, FixedClock
@@ -19,10 +20,10 @@ from unit.importer.usecases.fakes import NOW, FakeDatasets, FakeTables, FixedClo
 def resolve(tables: FakeTables, blobs: BlobStore) -> ResolveDataset:
     return ResolveDataset(
         files=tables,
-        datasets=FakeDatasets(tables),
-        uses=tables,
+        at_rest=RowsAtRest(
+            datasets=FakeDatasets(tables), uses=tables, blobs=blobs, clock=FixedClock()
+        ),
         blobs=blobs,
-        clock=FixedClock(),
         limits=RowLimits(total_bytes=4 * STEP_BYTES),
         at_once=Turns(1),
     )

@@ -1,0 +1,1 @@
+"""What lm-evaluation-harness writes: its files, their rows, and what we make of them."""
