@@ -30,6 +30,7 @@ class RunEvent(StrEnum):
     DRAINED = "drained"
     RERUN_FAILED = "rerun_failed"
     RETRY = "retry"
+    ADD_TRIALS = "add_trials"
 
 
 class RunStateConflict(ServiceError):
@@ -63,6 +64,12 @@ class RunNotRetryable(RunStateConflict):
     reason = "RUN_NOT_RETRYABLE"
 
 
+class RunNotOpen(RunStateConflict):
+    """The recorded run takes no trials any more."""
+
+    reason = "RUN_NOT_OPEN"
+
+
 ENDED = frozenset({RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED})
 
 TRANSITIONS: Mapping[tuple[RunState, RunEvent], RunState] = MappingProxyType(
@@ -84,6 +91,9 @@ TRANSITIONS: Mapping[tuple[RunState, RunEvent], RunState] = MappingProxyType(
         (RunState.COMPLETED, RunEvent.RERUN_FAILED): RunState.QUEUED,
         (RunState.FAILED, RunEvent.RETRY): RunState.QUEUED,
         (RunState.CANCELLED, RunEvent.RETRY): RunState.QUEUED,
+        # Only of recorded runs. One whose results could not be written can be completed again.
+        (RunState.IN_PROGRESS, RunEvent.ADD_TRIALS): RunState.IN_PROGRESS,
+        (RunState.FAILED, RunEvent.ADD_TRIALS): RunState.IN_PROGRESS,
     }
 )
 
@@ -98,6 +108,7 @@ _REFUSALS: Mapping[RunEvent, tuple[type[RunStateConflict], str]] = MappingProxyT
             RunNotRetryable,
             "only a failed or cancelled run can be retried, and a completed one is rerun",
         ),
+        RunEvent.ADD_TRIALS: (RunNotOpen, "a run that is no longer open takes no trials"),
     }
 )
 

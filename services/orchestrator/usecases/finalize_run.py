@@ -5,11 +5,8 @@ from dataclasses import replace
 
 import orjson
 
-from manifest.parsing import parse_manifest
-from manifest.schema import Task
-from orchestrator.domain.failure import Failure, RunFailed
 from orchestrator.domain.ids import ArtifactKind, artifact_file_id
-from orchestrator.domain.metrics import Counts, DeclaredMetric, TaskMetrics, run_metrics
+from orchestrator.domain.metrics import Counts, TaskMetrics, run_metrics
 from orchestrator.domain.run import Run
 from orchestrator.domain.run_states import RunEvent, next_state
 from orchestrator.domain.tokens import sum_tokens
@@ -19,6 +16,7 @@ from orchestrator.ports.stores import Results, RunSteps
 from orchestrator.usecases.failures import as_run_failure
 from orchestrator.usecases.leased_work import LeasedWork
 from orchestrator.usecases.on_behalf import caller_of
+from orchestrator.usecases.task_metrics import task_metrics
 from servicekit import logs
 from servicekit.caller import calling_as
 from servicekit.errors import ServiceError
@@ -59,8 +57,7 @@ class FinalizeRun:
     async def _add_up(self, job: RunJob) -> Run:
         """Store what the samples add up to; return the run as it will be when it is completed."""
         groups = await self._results.groups(job.run.id)
-        tasks = [_declared(task) for task in _selected(job)]
-        metrics_json = orjson.dumps(run_metrics(tasks, job.run.request.models, groups))
+        metrics_json = orjson.dumps(run_metrics(_selected(job), job.run.request.models, groups))
         counts = Counts(
             total=sum(group.counts.total for group in groups),
             completed=sum(group.counts.completed for group in groups),
@@ -97,25 +94,7 @@ class FinalizeRun:
             raise as_run_failure(error, stage=_STAGE) from error
 
 
-def _selected(job: RunJob) -> list[Task]:
+def _selected(job: RunJob) -> list[TaskMetrics]:
     wanted = job.run.request.task_ids
-    tasks = parse_manifest(job.manifest_json).tasks
-    return [task for task in tasks if wanted is None or task.id in wanted]
-
-
-def _declared(task: Task) -> TaskMetrics:
-    if task.grader is None:  # it could not have been prepared
-        message = f"task {task.id} has no grader"
-        raise RunFailed(Failure(code="grader_invalid", message=message, stage=_STAGE))
-    return TaskMetrics(
-        task_id=task.id,
-        declared=[
-            DeclaredMetric(
-                id=metric.id,
-                averaged=metric.aggregation == "mean",
-                higher_is_better=metric.higher_is_better,
-            )
-            for metric in task.metrics or ()
-        ],
-        metric_id=task.grader.metric_id,
-    )
+    tasks = task_metrics(job.manifest_json)
+    return [task for task in tasks if wanted is None or task.task_id in wanted]

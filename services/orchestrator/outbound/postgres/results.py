@@ -21,7 +21,7 @@ from orchestrator.outbound.postgres.run_changes.discards import discard
 from orchestrator.outbound.postgres.run_records import read_run, tokens_from
 from orchestrator.outbound.postgres.run_steps import lock_held
 from orchestrator.outbound.postgres.suites import origin_of
-from pgstore.database import Database
+from pgstore.database import Database, RawConnection
 
 _GROUPS = """
 SELECT s.task_ord, s.model_ord, t.task_id, r.models[s.model_ord + 1] AS model, count(*) AS total,
@@ -74,27 +74,8 @@ class PostgresResults:
 
     async def groups(self, run_id: str) -> Sequence[GroupResult]:
         """Add up the samples of each task and model from their rows."""
-        sums: dict[Group, dict[str, ScoreSum]] = defaultdict(dict)
         async with self._database.connection() as connection:
-            for row in await connection.fetch(_SUMS, run_id):
-                total = ScoreSum(total=Fraction(row["total"]), count=row["count"])
-                sums[row["task_ord"], row["model_ord"]][row["metric"]] = total
-            returned = {
-                (row["task_ord"], row["model_ord"]): _numbers(row["metrics"])
-                for row in await connection.fetch(_RETURNED, run_id)
-            }
-            rows = await connection.fetch(_GROUPS, run_id)
-        return [
-            GroupResult(
-                task_id=row["task_id"],
-                model=row["model"],
-                counts=Counts(total=row["total"], completed=row["completed"], failed=row["failed"]),
-                tokens=tokens_from(row),
-                sums=sums[row["task_ord"], row["model_ord"]],
-                returned=returned.get((row["task_ord"], row["model_ord"]), {}),
-            )
-            for row in rows
-        ]
+            return await read_groups(connection, run_id)
 
     async def store(
         self, lease: Lease, *, metrics_json: bytes, counts: Counts, tokens: Tokens
@@ -155,6 +136,29 @@ class PostgresResults:
             )
             run = await read_run(connection, lease.run_id)
             await self._announcer.announce(connection, Fact.COMPLETED, run)
+
+
+async def read_groups(connection: RawConnection, run_id: str) -> Sequence[GroupResult]:
+    """Add up the samples of each task and model as the caller's transaction sees them."""
+    sums: dict[Group, dict[str, ScoreSum]] = defaultdict(dict)
+    for row in await connection.fetch(_SUMS, run_id):
+        total = ScoreSum(total=Fraction(row["total"]), count=row["count"])
+        sums[row["task_ord"], row["model_ord"]][row["metric"]] = total
+    returned = {
+        (row["task_ord"], row["model_ord"]): _numbers(row["metrics"])
+        for row in await connection.fetch(_RETURNED, run_id)
+    }
+    return [
+        GroupResult(
+            task_id=row["task_id"],
+            model=row["model"],
+            counts=Counts(total=row["total"], completed=row["completed"], failed=row["failed"]),
+            tokens=tokens_from(row),
+            sums=sums[row["task_ord"], row["model_ord"]],
+            returned=returned.get((row["task_ord"], row["model_ord"]), {}),
+        )
+        for row in await connection.fetch(_GROUPS, run_id)
+    ]
 
 
 def _numbers(document: str) -> Mapping[str, float]:

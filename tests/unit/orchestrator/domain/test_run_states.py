@@ -69,7 +69,7 @@ def test_what_only_we_do_is_refused_plainly() -> None:
 
 
 def test_an_ended_run_moves_only_when_somebody_asks_for_it() -> None:
-    asked = {RunEvent.CANCEL, RunEvent.RERUN_FAILED, RunEvent.RETRY}
+    asked = {RunEvent.CANCEL, RunEvent.RERUN_FAILED, RunEvent.RETRY, RunEvent.ADD_TRIALS}
     leaving = {event for state, event in TRANSITIONS if state in ENDED}
 
     assert leaving <= asked
