@@ -157,6 +157,7 @@ class Key(Resource):
     org_id: str
     team_id: str
     scopes: list[str]
+    is_org_admin: bool = False
     created_at: datetime
     revoked_at: datetime | None = None
 

@@ -37,6 +37,9 @@ def create(
             "--scope", help="read:evals, write:evals, read:files, write:files; default: all."
         ),
     ] = None,
+    org_admin: Annotated[
+        bool, typer.Option("--org-admin", help="Of an admin of the organisation: may share suites.")
+    ] = False,
     state: State = None,
     as_json: AsJson = False,
 ) -> None:
@@ -46,6 +49,7 @@ def create(
     """
     words = ["create", "--name", name, "--org", org, "--team", team]
     words += [word for scope in scopes or () for word in ("--scope", scope)]
+    words += ["--org-admin"] if org_admin else []
     session = session_of(context)
     session.run(_keys(session, state, words, as_json=as_json))
 

@@ -30,7 +30,7 @@ def keys_table(keys: Iterable[Key]) -> Listing:
             key.name,
             "revoked" if key.revoked_at else "active",
             f"{key.org_id}/{key.team_id}",
-            ", ".join(key.scopes),
+            ", ".join([*key.scopes, *(["org admin"] if key.is_org_admin else [])]),
             f"{key.created_at.astimezone(UTC):{_TIME}}",
         )
         for key in keys

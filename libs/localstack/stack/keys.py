@@ -43,8 +43,8 @@ async def first_key(folder: StateFolder, dsn: str) -> str:
     path = folder.path / _FIRST_KEY
     with suppress(FileNotFoundError):
         return path.read_text()
-    arguments = ["create", "--name", "proctor up", "--org", ORG, "--team", TEAM, "--json"]
-    made = json.loads(await run_keys_command(folder, dsn, arguments))
+    arguments = ["create", "--name", "proctor up", "--org", ORG, "--team", TEAM, "--org-admin"]
+    made = json.loads(await run_keys_command(folder, dsn, [*arguments, "--json"]))
     write_private(path, made["key"])
     return path.read_text()
 

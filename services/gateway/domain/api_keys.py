@@ -34,6 +34,7 @@ class ApiKey:
     """A key as it is kept: everything but the secret.
 
     `last_used_at` is coarse: it may lag by minutes, so that a request does not cost a write.
+    `is_org_admin`: it may also do what only admins of the organisation may, such as sharing.
     """
 
     id: str
@@ -43,6 +44,7 @@ class ApiKey:
     scopes: frozenset[Scope]
     seal: bytes
     created_at: datetime
+    is_org_admin: bool = False
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
 

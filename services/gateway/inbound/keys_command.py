@@ -32,6 +32,11 @@ def read_arguments(arguments: Sequence[str]) -> argparse.Namespace:
         default=[],
         help=f"may be repeated; one of {', '.join(Scope)}; default: all of them",
     )
+    create.add_argument(
+        "--org-admin",
+        action="store_true",
+        help="may also do what only admins of the organisation may, such as sharing suites",
+    )
     revoke = actions.add_parser("revoke", help="make a key useless, within seconds")
     revoke.add_argument("id", help="the 16 digits after `prk_`, or the whole key")
     listing = actions.add_parser("list", help="list all keys, without their secrets")
@@ -69,6 +74,7 @@ async def _create(
         scopes=options.scope or list(Scope),
         pepper=pepper,
         clock=clock,
+        is_org_admin=options.org_admin,
     )
     if options.json:
         _say(json.dumps({**_described(new.key), "key": new.text.text}))
@@ -88,7 +94,7 @@ def _print_all(keys: Sequence[ApiKey], *, as_json: bool) -> None:
         return
     for key in keys:
         state = "revoked" if key.revoked_at else "active"
-        scopes = ",".join(sorted(key.scopes))
+        scopes = ",".join([*sorted(key.scopes), *(["org admin"] if key.is_org_admin else [])])
         _say(f"{key.id}  {state:7}  {key.org_id}/{key.team_id}  {scopes}  {key.name}")
 
 
@@ -103,6 +109,7 @@ def _described(key: ApiKey) -> dict[str, Any]:
         "org_id": key.org_id,
         "team_id": key.team_id,
         "scopes": sorted(key.scopes),
+        "is_org_admin": key.is_org_admin,
         "created_at": _iso(key.created_at),
         "last_used_at": _iso(key.last_used_at),
         "revoked_at": _iso(key.revoked_at),

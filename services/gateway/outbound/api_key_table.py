@@ -22,6 +22,7 @@ class ApiKeyRow(SQLModel, table=True):
     team_id: str
     scopes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     seal: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    is_org_admin: bool = False
     created_at: datetime = Field(sa_column=Column(DateTime(timezone=True), nullable=False))
     last_used_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
     revoked_at: datetime | None = Field(sa_column=Column(DateTime(timezone=True)))
@@ -86,6 +87,7 @@ def _key(row: ApiKeyRow) -> ApiKey:
         scopes=frozenset(Scope(scope) for scope in row.scopes),
         seal=row.seal,
         created_at=row.created_at,
+        is_org_admin=row.is_org_admin,
         last_used_at=row.last_used_at,
         revoked_at=row.revoked_at,
     )
@@ -100,6 +102,7 @@ def _row(key: ApiKey) -> ApiKeyRow:
         scopes=sorted(key.scopes),
         seal=key.seal,
         created_at=key.created_at,
+        is_org_admin=key.is_org_admin,
         last_used_at=key.last_used_at,
         revoked_at=key.revoked_at,
     )

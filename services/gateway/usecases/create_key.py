@@ -41,6 +41,7 @@ async def create_key(
     scopes: Sequence[str],
     pepper: bytes,
     clock: Clock,
+    is_org_admin: bool = False,
 ) -> NewKey:
     """Create a key and return its text, which is not kept anywhere.
 
@@ -59,6 +60,7 @@ async def create_key(
         scopes=frozenset(Scope(scope) for scope in scopes),
         seal=seal(text, pepper),
         created_at=clock.utc_now(),
+        is_org_admin=is_org_admin,
     )
     await keys.add(key)
     return NewKey(key, text)

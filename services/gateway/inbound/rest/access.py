@@ -66,6 +66,7 @@ class Access:
                 on_behalf_of=_end_user(x_on_behalf_of),
                 scopes=tuple(sorted(key.scopes)),
                 request_id=request.state.request_id,
+                is_org_admin=key.is_org_admin,
             )
 
         return guard

@@ -54,6 +54,14 @@ async def test_a_stored_key_is_found_as_it_was(keys: ApiKeys) -> None:
     assert await keys.find(key.id) == key
 
 
+async def test_a_key_of_an_org_admin_stays_one(keys: ApiKeys) -> None:
+    key = replace(new_key(), is_org_admin=True)
+
+    await keys.add(key)
+
+    assert (await keys.list_all())[0].is_org_admin
+
+
 async def test_an_unknown_id_finds_nothing(keys: ApiKeys) -> None:
     assert await keys.find("0" * 16) is None
 

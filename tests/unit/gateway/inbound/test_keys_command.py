@@ -48,6 +48,7 @@ async def test_a_created_key_is_printed_once_and_works(
         "org_id": "o",
         "team_id": "t",
         "scopes": ["read:evals", "write:evals"],
+        "is_org_admin": False,
         "created_at": "2026-11-21T12:00:00+00:00",
         "last_used_at": None,
         "revoked_at": None,
@@ -65,6 +66,18 @@ async def test_without_scopes_a_key_gets_all_of_them(
         "write:evals",
         "write:files",
     ]
+
+
+async def test_a_key_is_an_org_admins_only_where_that_was_asked_for(
+    run: Run, keys: MemoryApiKeys, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await run(*CREATE, "--org-admin", "--json")
+    await run("list")
+
+    made, listed = capsys.readouterr().out.splitlines()
+    assert json.loads(made)["is_org_admin"]
+    assert "org admin" in listed
+    assert [key.is_org_admin for key in await keys.list_all()] == [True]
 
 
 async def test_a_bad_wish_ends_with_1_and_all_problems(
