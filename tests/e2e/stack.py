@@ -28,6 +28,10 @@ api_key_env = "E2E_PROVIDER_KEY"
 provider = "mock"
 api = "responses"
 
+[models."thinking"]
+provider = "mock"
+api = "responses"
+
 [models."chat"]
 provider = "mock"
 api = "chat_completions"

@@ -4,8 +4,9 @@
 
 prints one JSON line with `port` and `base_url` when it listens, and stops on SIGTERM. It serves
 POST /v1/responses, /v1/chat/completions and /v1/embeddings. A prompt with `a + b`, `a - b` or
-`a * b` in it is answered with the result of the last of them, any other with a word made of its
-hash; a model whose name has `wrong` in it answers 'I do not know.'
+`a * b` in it is answered with the result of the last of them, one that starts with `say:` with what
+follows, any other with a word made of its hash; a model whose name has `wrong` in it answers 'I do
+not know.', one with `thinking` in it tells its reasoning, too (POST /v1/responses only).
 
 GET /__calls__ tells the calls since the start or the last POST /__reset__: `total`, `failed`,
 `in_flight_max`, and `calls`, a list of `model`, `prompt` and `count`. A call that was cut off is
@@ -31,6 +32,8 @@ from aiohttp import web
 
 BODY_BYTES_MAX = 64 * 1024 * 1024
 EMBEDDING_SIZE = 8
+SAY = "say:"
+REASONING = "I thought about it."
 _SUM = re.compile(r"(-?\d+)\s*([-+*])\s*(-?\d+)")
 _OPERATIONS: dict[str, Callable[[int, int], int]] = {
     "+": int.__add__,
@@ -138,6 +141,8 @@ def answer_text(model: str, prompt: str) -> str:
     """The text that `model` answers `prompt` with."""
     if "wrong" in model:
         return "I do not know."
+    if prompt.startswith(SAY):
+        return prompt.removeprefix(SAY)
     sums = _SUM.findall(prompt)
     if sums:
         left, operation, right = sums[-1]
@@ -156,6 +161,8 @@ def _responses_answer(body: dict[str, Any], prompt: str) -> object:
     text = answer_text(body["model"], prompt)
     identity = _digest(prompt).hex()[:24]
     content = {"type": "output_text", "text": text, "annotations": []}
+    thoughts = [{"type": "summary_text", "text": REASONING}]
+    reasoning = {"type": "reasoning", "id": f"rs_{identity}", "summary": thoughts}
     return {
         "id": f"resp_{identity}",
         "object": "response",
@@ -163,13 +170,14 @@ def _responses_answer(body: dict[str, Any], prompt: str) -> object:
         "status": "completed",
         "model": body["model"],
         "output": [
+            *([reasoning] if "thinking" in body["model"] else []),
             {
                 "type": "message",
                 "id": f"msg_{identity}",
                 "role": "assistant",
                 "status": "completed",
                 "content": [content],
-            }
+            },
         ],
         "usage": {
             "input_tokens": _tokens(prompt),
