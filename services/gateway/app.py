@@ -60,7 +60,7 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
                 database=database,
                 usage=UsageTable(database),
                 run_token_secret=settings.run_token_secret.get_secret_value().encode(),
-                limits=BridgeLimits(),
+                limits=BridgeLimits(reachable_networks=settings.reachable_networks),
             )
         )
         rest = rest_application(

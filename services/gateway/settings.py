@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from servicekit.public_web import Network
+
 MIB = 1024 * 1024
 # 256 bits: what HS256 and HMAC-SHA256 are worth.
 _SECRET_CHARS_MIN = 32
@@ -57,10 +59,16 @@ class Settings(KeySettings):
         "`*` is any, and empty is none.",
     )
 
+    reachable_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        default=(),
+        description="Networks, such as 10.1.0.0/16, that URLs of tenants may lead to although they "
+        "are not public, separated by commas.",
+    )
+
     # The model bridge
     models_file: Path = Field(description="models.toml: providers, models, prices, limits.")
 
-    @field_validator("grader_models", mode="before")
+    @field_validator("grader_models", "reachable_networks", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -33,6 +33,8 @@ from gateway.bridge.catalogue import load_catalogue
 from gateway.bridge.metering import UsageMeter
 from gateway.bridge.rpc import SERVICE_NAME, ModelBridgeRpc
 from gateway.bridge.run_tokens import RunTokens
+from gateway.bridge.speech.fetching import Recordings
+from gateway.bridge.speech.requests import SpeechRequests
 from gateway.bridge.upstream import Upstream
 from gateway.domain.run_token import RunGrant, mint_run_token
 from gateway.domain.usage import UsageSum
@@ -45,6 +47,7 @@ from servicekit.caller import Caller, calling_as
 from servicekit.client import open_channel
 from servicekit.clock import SystemClock, utc_now
 from servicekit.logs import configure_logs
+from servicekit.public_web import PublicWeb
 from servicekit.server import RpcServer
 
 if TYPE_CHECKING:
@@ -92,7 +95,10 @@ async def serve(models_file: Path) -> None:
     """Be the bridge's process: print the port, serve until terminated."""
     configure_logs("gateway", "info", json=True)
     clock = SystemClock()
-    async with Upstream.open(max_response_bytes=8_000_000, trust_env=False) as upstream:
+    async with (
+        Upstream.open(max_response_bytes=8_000_000, trust_env=False) as upstream,
+        PublicWeb.open() as public,
+    ):
         tokens = RunTokens(SECRET, clock)
         calls = ModelCalls(
             tokens=tokens,
@@ -100,6 +106,7 @@ async def serve(models_file: Path) -> None:
             budget=CallBudget(NoLedger(), chunk=256),
             meter=UsageMeter(NoUsage()),
             asker=Asker(upstream, clock),
+            speech=SpeechRequests(Recordings(public), at_once=1),
             clock=clock,
         )
         bridge = ModelBridgeRpc(calls, tokens, stream_max_in_flight=4096)

@@ -12,7 +12,7 @@ _OUTSIDE = frozenset(
     {
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
         "http_proxy", "https_proxy", "no_proxy", "all_proxy",
-        "SSL_CERT_FILE", "SSL_CERT_DIR",
+        "SSL_CERT_FILE", "SSL_CERT_DIR", "GATEWAY_REACHABLE_NETWORKS",
     }
 )  # fmt: skip
 _GRADER_PREFIX = "GRADER_"

@@ -13,6 +13,7 @@ from gateway.bridge.call import UPSTREAM_BODY_BYTES, CallFailed, Progress
 from gateway.bridge.catalogue import Provider
 from gateway.bridge.response_reading import error_in
 from gateway.bridge.retrying import is_repeated, pause_s, retry_after_s
+from gateway.bridge.sending import Sent
 from gateway.bridge.upstream import Reply, Upstream
 from servicekit.clock import Clock
 
@@ -29,8 +30,7 @@ class Question:
 
     team: str
     provider: Provider
-    path: str
-    body: bytes
+    sent: Sent
     on_behalf_of: str
     timeout_s: float
     repeats_left: int
@@ -91,8 +91,7 @@ class Asker:
             try:
                 return await self._upstream.post(
                     question.provider,
-                    question.path,
-                    question.body,
+                    question.sent,
                     on_behalf_of=question.on_behalf_of,
                     timeout_s=question.timeout_s,
                 )

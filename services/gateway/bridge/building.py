@@ -1,6 +1,6 @@
 """The bridge put together from its parts."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,12 @@ from gateway.bridge.catalogue import load_catalogue
 from gateway.bridge.metering import UsageLedger, metering
 from gateway.bridge.rpc import ModelBridgeRpc
 from gateway.bridge.run_tokens import RunTokens
+from gateway.bridge.speech.fetching import Recordings
+from gateway.bridge.speech.requests import SpeechRequests
 from gateway.bridge.upstream import Upstream
 from pgstore.database import Database
 from servicekit.clock import SystemClock
+from servicekit.public_web import Network, PublicWeb
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,8 @@ class BridgeLimits:
         max_response_bytes: Largest answer taken from an upstream. The caller gets its text and body
             in one gRPC message of at most 16 MiB.
         budget_chunk: Most calls of a run that this process reserves ahead.
+        recordings_at_once: Recordings that are held at a time, each up to 50 MiB with its form.
+        reachable_networks: Where recordings may be fetched besides the public Internet.
         trust_env_proxies: True reaches providers over the proxies that the environment names.
     """
 
@@ -34,6 +39,8 @@ class BridgeLimits:
     max_response_bytes: int = 8 * 1024 * 1024
     budget_chunk: int = 256
     trust_env_proxies: bool = False
+    recordings_at_once: int = 16
+    reachable_networks: Sequence[Network] = ()
 
 
 @asynccontextmanager
@@ -72,6 +79,9 @@ async def build_bridge(
                 trust_env=limits.trust_env_proxies,
             )
         )
+        public = await stack.enter_async_context(
+            PublicWeb.open(reachable=limits.reachable_networks)
+        )
         tokens = RunTokens(run_token_secret, clock)
         calls = ModelCalls(
             tokens=tokens,
@@ -79,6 +89,7 @@ async def build_bridge(
             budget=budget,
             meter=await stack.enter_async_context(metering(usage)),
             asker=Asker(upstream, clock),
+            speech=SpeechRequests(Recordings(public), at_once=limits.recordings_at_once),
             clock=clock,
         )
         yield ModelBridgeRpc(calls, tokens, stream_max_in_flight=limits.stream_max_in_flight)

@@ -17,6 +17,7 @@ class Endpoint(StrEnum):
 
     RESPONSES = "responses"
     EMBEDDINGS = "embeddings"
+    TRANSCRIPTIONS = "transcriptions"
 
 
 class Purpose(StrEnum):

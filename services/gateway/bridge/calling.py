@@ -1,13 +1,14 @@
 """One model call from its caller to its answer: may it, where does it go, what came back."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
 
 import orjson
 
-from gateway.bridge.adapters.adapter import ADAPTERS, Adapter
+from gateway.bridge.adapters.adapter import ADAPTERS, Read, read_speech
 from gateway.bridge.asking import Asker, Question, unusable
 from gateway.bridge.budget import CallBudget
 from gateway.bridge.call import (
@@ -24,6 +25,8 @@ from gateway.bridge.catalogue import Catalogue, Route
 from gateway.bridge.metering import UsageMeter
 from gateway.bridge.request_body import read_body
 from gateway.bridge.run_tokens import RunTokens
+from gateway.bridge.sending import Sent
+from gateway.bridge.speech.requests import SpeechRequests
 from gateway.domain.run_token import RunGrant
 from gateway.domain.usage import TokenCounts
 from servicekit.clock import Clock
@@ -36,7 +39,7 @@ log = get_logger(__name__)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     question: Question
-    adapter: Adapter
+    read: Read
     body: Mapping[str, object]
     note: Callable[[TokenCounts], None]
 
@@ -52,6 +55,7 @@ class ModelCalls:
         budget: CallBudget,
         meter: UsageMeter,
         asker: Asker,
+        speech: SpeechRequests,
         clock: Clock,
     ) -> None:
         self._tokens = tokens
@@ -59,6 +63,7 @@ class ModelCalls:
         self._budget = budget
         self._meter = meter
         self._asker = asker
+        self._speech = speech
         self._clock = clock
 
     async def answer(self, call: ModelCall, progress: Progress) -> Answer:
@@ -93,32 +98,35 @@ class ModelCalls:
         _require_allowed(grant, call, progress.model)
         route = self._catalogue.route(progress.model, call.endpoint)
         progress.provider = route.provider.name
-        adapter = ADAPTERS[route.api]
-        question = Question(
-            team=f"{grant.org_id}/{grant.team_id}",
-            provider=route.provider,
-            path=adapter.path,
-            body=_written(adapter.request(body, route)),
-            on_behalf_of=grant.on_behalf_of,
-            timeout_s=call.attempt_timeout_s,
-            repeats_left=call.max_retries,
-        )
-        await self._budget.take(grant)
-        asked = _Asked(
-            question=question,
-            adapter=adapter,
-            body=body,
-            note=partial(self._note, call, grant, progress.model),
-        )
-        answer = await self._first_text(asked, progress, repeats=call.max_empty_retries)
-        if answer.status is AnswerStatus.FAILED and not call.include_body:
-            failure = CallFailed("model_error", answer.error_message)
-            raise unusable(failure, answer.body, route.provider)
-        try:
-            return _scrubbed(answer, route, include_body=call.include_body)
-        except TypeError as error:
-            too_deep = CallFailed("model_error", "the upstream's answer nests too deep")
-            raise unusable(too_deep, answer.body, route.provider) from error
+        team = f"{grant.org_id}/{grant.team_id}"
+        async with self._request(call, body, route, team=team) as (sent, read):
+            await self._budget.take(grant)
+            question = Question(
+                team=team,
+                provider=route.provider,
+                sent=sent,
+                on_behalf_of=grant.on_behalf_of,
+                timeout_s=call.attempt_timeout_s,
+                repeats_left=call.max_retries,
+            )
+            note = partial(self._note, call, grant, progress.model)
+            asked = _Asked(question=question, read=read, body=body, note=note)
+            answer = await self._first_text(asked, progress, repeats=call.max_empty_retries)
+        return _passed_on(answer, call, route)
+
+    @asynccontextmanager
+    async def _request(
+        self, call: ModelCall, body: Mapping[str, object], route: Route, *, team: str
+    ) -> AsyncIterator[tuple[Sent, Read]]:
+        """What the upstream is sent, and how its answer is read."""
+        if call.endpoint is Endpoint.TRANSCRIPTIONS:
+            timeout_s = call.attempt_timeout_s
+            async with self._speech.request(body, route, team=team, timeout_s=timeout_s) as sent:
+                yield sent, read_speech
+        else:
+            adapter = ADAPTERS[route.api]
+            body_json = _written(adapter.request(body, route))
+            yield Sent(path=adapter.path, body=body_json), adapter.read
 
     async def _first_text(self, asked: _Asked, progress: Progress, *, repeats: int) -> Answer:
         """Ask until a text is there, at most `repeats` times again."""
@@ -137,7 +145,7 @@ class ModelCalls:
         upstream = await self._asker.ask(question, progress)
         now_s = int(self._clock.utc_now().timestamp())
         try:
-            answer = asked.adapter.read(upstream, asked.body, now_s)
+            answer = asked.read(upstream, asked.body, now_s)
         except CallFailed as failure:
             raise unusable(failure, upstream, question.provider) from failure
         asked.note(answer.tokens)
@@ -181,12 +189,30 @@ def _tell(error: Exception, call: ModelCall) -> None:
 def _require_allowed(grant: RunGrant, call: ModelCall, model: str) -> None:
     if call.purpose is Purpose.CANDIDATE:
         allowed = grant.allows_candidate(model)
+    elif call.endpoint is Endpoint.TRANSCRIPTIONS:
+        raise invalid_request("graders cannot ask for transcriptions")
     else:
         allowed = grant.allows_grader(model, embeddings=call.endpoint is Endpoint.EMBEDDINGS)
     if not allowed:
         raise CallFailed(
             "model_not_allowed", f"the run may not call model {model!r} as {call.purpose}"
         )
+
+
+def _passed_on(answer: Answer, call: ModelCall, route: Route) -> Answer:
+    """Return the answer as its caller gets it, without the provider's key.
+
+    Raises:
+        CallFailed: `model_error`, it says of itself that it failed, or cannot be written.
+    """
+    if answer.status is AnswerStatus.FAILED and not call.include_body:
+        failure = CallFailed("model_error", answer.error_message)
+        raise unusable(failure, answer.body, route.provider)
+    try:
+        return _scrubbed(answer, route, include_body=call.include_body)
+    except TypeError as error:
+        too_deep = CallFailed("model_error", "the upstream's answer nests too deep")
+        raise unusable(too_deep, answer.body, route.provider) from error
 
 
 def _written(body: Mapping[str, object]) -> bytes:

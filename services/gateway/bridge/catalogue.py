@@ -21,6 +21,14 @@ from servicekit.turns import Turns
 
 ANY_FIELD = "*"
 
+# What the models of each kind of upstream can be asked for.
+_SERVED: Mapping[Api, frozenset[Endpoint]] = {
+    "responses": frozenset({Endpoint.RESPONSES, Endpoint.TRANSCRIPTIONS}),
+    "chat_completions": frozenset({Endpoint.RESPONSES, Endpoint.TRANSCRIPTIONS}),
+    "embeddings": frozenset({Endpoint.EMBEDDINGS}),
+    "transcriptions": frozenset({Endpoint.TRANSCRIPTIONS}),
+}
+
 # The optional fields of Chat Completions that OpenAI documents; plain servers may refuse others.
 CHAT_FORWARD = frozenset(
     {
@@ -54,6 +62,7 @@ class Route:
     Attributes:
         forward: Request fields that are sent on; contains `*` when all are.
         defaults: Fields used where a request says nothing.
+        transcription_path: Where recordings are sent, below the provider's base URL.
         extra_body: Fields put over every upstream body.
     """
 
@@ -64,6 +73,7 @@ class Route:
     forward: frozenset[str]
     merge_extra_body: bool
     max_tokens_field: str = "max_tokens"
+    transcription_path: str = ""
     defaults: Mapping[str, object] = field(default_factory=dict)
     extra_body: Mapping[str, object] = field(default_factory=dict)
 
@@ -90,7 +100,7 @@ class Catalogue:
         """
         table = self._tables.get(model) if model != CATCH_ALL else None
         if table is not None:
-            if (endpoint is Endpoint.EMBEDDINGS) != (table.api == "embeddings"):
+            if endpoint not in _SERVED[table.api]:
                 raise invalid_request(f"model {model!r} does not serve {endpoint}")
             return _route(model, table, self._providers[table.provider])
         table = self._tables.get(CATCH_ALL)
@@ -101,7 +111,7 @@ class Catalogue:
         if endpoint is Endpoint.EMBEDDINGS:
             upstream_model = table.upstream_model if table.api == "embeddings" else None
             return _plain_embeddings(model, upstream_model or model, provider)
-        if table.api == "embeddings":
+        if endpoint not in _SERVED[table.api]:
             raise invalid_request(f"model {model!r} does not serve {endpoint}")
         return _route(model, table, provider)
 
@@ -148,6 +158,8 @@ def _route(model: str, table: ModelTable, provider: Provider) -> Route:
         forward=frozenset(forward) | table.defaults.keys(),
         merge_extra_body=chat if table.merge_extra_body is None else table.merge_extra_body,
         max_tokens_field=table.max_tokens_field,
+        transcription_path=table.transcription_path
+        or ("speech/transcriptions" if table.api == "responses" else "audio/transcriptions"),
         defaults=table.defaults,
         extra_body=table.extra_body,
     )

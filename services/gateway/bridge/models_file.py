@@ -9,7 +9,7 @@ Format, with defaults:
 
     [models."smollm2-135m"]
     provider = "local"
-    api = "responses"                  # responses | chat_completions | embeddings
+    api = "responses"                  # responses | chat_completions | embeddings | transcriptions
     upstream_model = "SmolLM2"         # default: the id itself
     forward = ["temperature", "stop"]  # request fields that are sent on, ["*"] for every field;
                                        # default: to chat_completions those that OpenAI documents,
@@ -17,6 +17,8 @@ Format, with defaults:
     max_tokens_field = "max_tokens"    # or max_completion_tokens; chat_completions only
     merge_extra_body = true            # put what is in a request's extra_body into the body itself;
                                        # default: true for chat_completions, else it stays a field
+    transcription_path = "speech/transcriptions"  # where speech is written down, below base_url;
+                                       # the default but for responses: "audio/transcriptions"
     input_cost_per_million = 0.0       # USD per million tokens
     output_cost_per_million = 0.0
 
@@ -41,7 +43,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 MAX_IN_FLIGHT = 1024  # above the concurrency of any one run, so only a named ceiling ever queues
 CATCH_ALL = "*"
 
-Api = Literal["responses", "chat_completions", "embeddings"]
+Api = Literal["responses", "chat_completions", "embeddings", "transcriptions"]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 
 
@@ -92,6 +94,9 @@ class ModelTable(_Table):
     forward: list[Name] | None = None
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     merge_extra_body: bool | None = None
+    transcription_path: (
+        Annotated[Name, Field(pattern=r"^[A-Za-z0-9_.~-]+(/[A-Za-z0-9_.~-]+)*$")] | None
+    ) = None
     defaults: dict[str, Any] = Field(default_factory=dict)
     extra_body: dict[str, Any] = Field(default_factory=dict)
     input_cost_per_million: float | None = Field(default=None, ge=0)

@@ -38,7 +38,7 @@ def read_response(response: Mapping[str, Any]) -> Answer:
         status=status,
         output_text=text,
         reasoning=cut_utf8(_reasoning(response)),
-        response_id=_response_id(response),
+        response_id=response_id(response),
         tokens=read_usage(response.get("usage")),
         body={**response, "output_text": text},
         error_message=f"the upstream could not answer{error_in(response)}",
@@ -68,6 +68,12 @@ def read_usage(usage: object) -> TokenCounts:
         cached_tokens=_count(usage.get("input_tokens_details"), "cached_tokens"),
         reasoning_tokens=_count(usage.get("output_tokens_details"), "reasoning_tokens"),
     )
+
+
+def response_id(response: Mapping[str, Any]) -> str:
+    """Return the id of an upstream's answer, cut at 256 characters; empty when it has none."""
+    identity = response.get("id")
+    return identity[:RESPONSE_ID_CHARS] if isinstance(identity, str) else ""
 
 
 def cut_utf8(text: str, *, limit_bytes: int = REASONING_BYTES) -> str:
@@ -131,11 +137,6 @@ def _parts(item: dict[str, Any], name: str) -> list[dict[str, Any]]:
 def _texts(parts: list[dict[str, Any]], kind: str, name: str) -> list[str]:
     texts = (part.get(name) for part in parts if part.get("type") == kind)
     return [text for text in texts if isinstance(text, str)]
-
-
-def _response_id(response: Mapping[str, Any]) -> str:
-    identity = response.get("id")
-    return identity[:RESPONSE_ID_CHARS] if isinstance(identity, str) else ""
 
 
 def _count(usage: object, name: str) -> int | None:

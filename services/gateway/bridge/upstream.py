@@ -1,6 +1,7 @@
-"""One HTTP attempt at a provider: POST a JSON body, take at most so much of the answer."""
+"""One HTTP attempt at a provider: POST a body, take at most so much of the answer."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,11 +12,13 @@ import aiohttp
 
 from gateway.bridge.call import CallFailed
 from gateway.bridge.catalogue import Provider
+from gateway.bridge.sending import Sent
 
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 30.0
 DNS_CACHE_S = 30
 ERROR_BODY_BYTES = 65536
+AT_ONCE_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +64,9 @@ class Upstream:
             yield cls(session, max_response_bytes=max_response_bytes)
 
     async def post(
-        self, provider: Provider, path: str, body: bytes, *, on_behalf_of: str, timeout_s: float
+        self, provider: Provider, sent: Sent, *, on_behalf_of: str, timeout_s: float
     ) -> Reply:
-        """Send `body` and return the answer, whatever its status.
+        """Send a body and return the answer, whatever its status.
 
         Raises:
             CallFailed: `model_timeout`, `model_unreachable` (no connection, or it broke), or
@@ -73,9 +76,9 @@ class Upstream:
             async with (
                 asyncio.timeout(timeout_s),
                 self._session.post(
-                    f"{provider.base_url}/{path}",
-                    data=body,
-                    headers=_headers(provider, on_behalf_of),
+                    f"{provider.base_url}/{sent.path}",
+                    data=_payload(sent.body),
+                    headers=_headers(provider, sent.content_type, on_behalf_of),
                     allow_redirects=False,
                 ) as response,
             ):
@@ -102,6 +105,11 @@ class Upstream:
         return Reply(status=response.status, headers=response.headers, body=body[:limit])
 
 
+def _payload(body: bytes) -> bytes | io.BytesIO:
+    # A stream goes out in pieces: megabytes at once would hold up the loop.
+    return body if len(body) <= AT_ONCE_BYTES else io.BytesIO(body)
+
+
 def _is_success(status: int) -> bool:
     return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
 
@@ -121,9 +129,9 @@ async def _read_at_most(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return b"".join(chunks)[:limit]
 
 
-def _headers(provider: Provider, on_behalf_of: str) -> dict[str, str]:
+def _headers(provider: Provider, content_type: str, on_behalf_of: str) -> dict[str, str]:
     headers = {
-        "Content-Type": "application/json",
+        "Content-Type": content_type,
         "Accept": "application/json",
         "Accept-Encoding": "identity",  # unpacking costs CPU, and may be a bomb
         "User-Agent": "proctor",

@@ -42,6 +42,22 @@ def test_grader_models_are_separated_by_commas(
     assert Settings.model_validate({}).grader_models == models
 
 
+def test_networks_besides_the_internet_are_named_by_the_operator(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    assert Settings.model_validate({}).reachable_networks == ()
+
+    environment.setenv("GATEWAY_REACHABLE_NETWORKS", "10.1.0.0/16, fd00::/8")
+    assert [str(network) for network in Settings.model_validate({}).reachable_networks] == [
+        "10.1.0.0/16",
+        "fd00::/8",
+    ]
+
+    environment.setenv("GATEWAY_REACHABLE_NETWORKS", "the intranet")
+    with pytest.raises(ValidationError, match="reachable_networks"):
+        Settings.model_validate({})
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_a_missing_variable_stops_the_start_and_is_named(
     environment: pytest.MonkeyPatch, name: str

@@ -1,6 +1,6 @@
 """The bridge over a provider of the test's, without gRPC and without a database."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +14,12 @@ from gateway.bridge.calling import ModelCalls
 from gateway.bridge.catalogue import load_catalogue
 from gateway.bridge.metering import UsageMeter
 from gateway.bridge.run_tokens import RunTokens
+from gateway.bridge.speech.fetching import Recordings
+from gateway.bridge.speech.requests import SpeechRequests
 from gateway.bridge.upstream import Upstream
 from gateway.domain.run_token import RunGrant, mint_run_token
 from servicekit.clock import SystemClock, utc_now
+from servicekit.public_web import Network, PublicWeb
 from unit.gateway.backend.usage import MemoryUsage
 
 SECRET = b"s" * 32
@@ -102,7 +105,13 @@ class BridgeParts:
 
 @asynccontextmanager
 async def opened(
-    base_url: str, folder: Path, *, max_in_flight: int = 64, max_response_bytes: int = 1_000_000
+    base_url: str,
+    folder: Path,
+    *,
+    max_in_flight: int = 64,
+    max_response_bytes: int = 1_000_000,
+    recordings_at_once: int = 4,
+    reachable: Sequence[Network] = (),
 ) -> AsyncIterator[BridgeParts]:
     path = folder / "models.toml"
     path.write_text(MODELS.format(url=base_url, max_in_flight=max_in_flight), encoding="utf-8")
@@ -114,13 +123,19 @@ async def opened(
     async def pause(seconds: float) -> None:
         pauses.append(seconds)
 
-    async with Upstream.open(max_response_bytes=max_response_bytes, trust_env=False) as upstream:
+    async with (
+        Upstream.open(max_response_bytes=max_response_bytes, trust_env=False) as upstream,
+        PublicWeb.open(reachable=reachable) as public,
+    ):
         calls = ModelCalls(
             tokens=RunTokens(SECRET, clock),
             catalogue=load_catalogue(path, {"PROVIDER_KEY": CANARY}),
             budget=CallBudget(NoLedger(), chunk=1),
             meter=meter,
             asker=Asker(upstream, clock, pause=pause, chance=lambda: 1.0),
+            speech=SpeechRequests(
+                Recordings(public, pause=pause, chance=lambda: 1.0), at_once=recordings_at_once
+            ),
             clock=clock,
         )
         yield BridgeParts(calls, meter, usage, pauses)

@@ -1,0 +1,1 @@
+"""Recordings of speech: where they come from and how an upstream gets them."""
