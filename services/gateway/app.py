@@ -18,6 +18,7 @@ from gateway.inbound.rest.server import HttpServer
 from gateway.inbound.run_changes import RunChangeRoutes
 from gateway.inbound.runs import RunRoutes
 from gateway.inbound.samples import SampleRoutes
+from gateway.inbound.shares.routes import ShareRoutes
 from gateway.inbound.suites import SuiteRoutes
 from gateway.outbound.api_key_table import PostgresApiKeys
 from gateway.outbound.usage_table import UsageTable
@@ -29,6 +30,7 @@ from pgstore.migrations import upgrade
 from proctor.files.v1.file_service_pb2_grpc import FileServiceStub
 from proctor.models.v1.model_bridge_service_pb2_grpc import add_ModelBridgeServiceServicer_to_server
 from proctor.runs.v1.run_service_pb2_grpc import RunServiceStub
+from proctor.suites.v1.share_service_pb2_grpc import SuiteShareServiceStub
 from proctor.suites.v1.suite_service_pb2_grpc import SuiteServiceStub
 from servicekit.client import open_channel
 from servicekit.clock import SystemClock
@@ -109,6 +111,7 @@ def _collections(
     return (
         FileRoutes(files, access, upload_bytes_max=settings.max_upload_bytes).router(),
         SuiteRoutes(suites, access).router(),
+        ShareRoutes(SuiteShareServiceStub(orchestrator), access).router(),
         RunRoutes(runs, access, admit_run, UsageTable(database)).router(),
         RunChangeRoutes(runs, access, admit_run).router(),
         SampleRoutes(runs, access).router(),

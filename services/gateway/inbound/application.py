@@ -10,6 +10,7 @@ from gateway.inbound.rest.documentation import OPENAPI_URL, document, mount_page
 from gateway.inbound.rest.problems import HANDLERS
 from gateway.inbound.rest.requests import RequestFrame
 from gateway.inbound.run_body import CreateRunBody
+from gateway.inbound.shares.routes import CreateSuiteShareBody
 from gateway.inbound.suites import CreateSuiteBody, CreateSuiteVersionBody
 from manifest.generation import GenerationSettings
 from manifest.schema import Manifest
@@ -51,6 +52,7 @@ def rest_application(routers: Sequence[APIRouter], *, version: str) -> ASGIApp:
             Problem,
             CreateSuiteBody,
             CreateSuiteVersionBody,
+            CreateSuiteShareBody,
             CreateRunBody,
             Manifest,
             GenerationSettings,

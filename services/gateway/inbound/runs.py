@@ -158,9 +158,10 @@ class RunRoutes:
         status: RunStatusFilter | None = None,
         owned_only: OwnedOnly = False,  # noqa: FBT002 -- a query parameter
     ) -> RunList:
-        """List the team's runs, newest first."""
-        # Everything visible is owned as long as nothing can be shared.
-        del owned_only
+        """List the runs that the team sees, newest first.
+
+        Those of its own suites, and of suites that are shared with its organisation.
+        """
         if suite_version is not None and not suite_id:
             raise VersionWithoutSuite("suite_version needs `suite_id`", param="suite_version")
         question = pb.ListRunsRequest(
@@ -168,6 +169,7 @@ class RunRoutes:
             suite_id=suite_id or "",
             suite_version=suite_version,
             state=run_state(status) if status else run_pb2.RUN_STATE_UNSPECIFIED,
+            owned_only=owned_only,
         )
         answer = await ask(caller, self._runs.ListRuns, question)
         usage = await self._grader_usage.of_runs([run.run_id for run in answer.runs])
@@ -186,7 +188,8 @@ class RunRoutes:
     async def get_artifacts(self, caller: CurrentCaller, run_id: str) -> ArtifactsObject:
         """Get the files that a finished run left.
 
-        Nulls and an empty list before.
+        Nulls and an empty list before, and for whom the run is only shared with: files stay with
+        their team.
         """
         question = pb.GetArtifactsRequest(run_id=run_id)
         answer = await ask(caller, self._runs.GetArtifacts, question)

@@ -193,10 +193,11 @@ class SuiteRoutes:
         limit: Limit = LIMIT_DEFAULT,
         owned_only: OwnedOnly = False,  # noqa: FBT002 -- a query parameter
     ) -> SuiteList:
-        """List the team's suites, newest first."""
-        # Everything visible is owned as long as nothing can be shared.
-        del owned_only
-        question = pb.ListSuitesRequest(page=page_request(after, limit))
+        """List the suites that the team sees, newest first.
+
+        Its own, and those that other organisations share with its organisation.
+        """
+        question = pb.ListSuitesRequest(page=page_request(after, limit), owned_only=owned_only)
         answer = await ask(caller, self._suites.ListSuites, question)
         suites = [suite_object(suite) for suite in answer.suites]
         return SuiteList.of(suites, has_more=answer.page.has_more)

@@ -144,7 +144,7 @@ class RunDeleted(Identified):
 
 
 class ArtifactsObject(Resource):
-    """The files that a finished run left; null and empty before."""
+    """The files that a finished run left; null and empty before, and on a run of others."""
 
     object: Literal["eval.artifacts"] = "eval.artifacts"
     run_id: str

@@ -22,7 +22,9 @@ class SuiteObject(Identified):
     description: str | None
     org_id: str
     team_id: str
-    access: Literal["owner", "shared"]
+    access: Literal["owner", "shared"] = Field(
+        description="`shared`: seen through a share, so neither changed nor run."
+    )
     active_version: int = Field(description="Version that new runs take when they name none.")
     latest_version: int
     metadata: dict[str, str]
@@ -66,7 +68,7 @@ def suite_object(suite: suite_pb2.Suite) -> SuiteObject:
         description=text_if_set(suite, "description"),
         org_id=suite.org_id,
         team_id=suite.team_id,
-        access="owner",
+        access="shared" if suite.shared else "owner",
         active_version=suite.active_version,
         latest_version=suite.latest_version,
         metadata=dict(suite.metadata),

@@ -17,8 +17,8 @@ PREFIX = "/api/v1/llm"
 _MEANINGS = {
     400: "The request is malformed, out of range or contradicts itself.",
     401: "The API key is missing, unknown or revoked.",
-    403: "The API key lacks the scope of the operation.",
-    404: "There is no such object, or it belongs to another team.",
+    403: "The API key lacks the scope of the operation, or the object is only shared to be read.",
+    404: "There is no such object, or it belongs to another team that does not share it.",
     409: "The object's state does not allow the operation.",
     408: "The body did not arrive in time.",
     413: "The file is too large.",

@@ -1,0 +1,1 @@
+"""With whom suites are shared."""
