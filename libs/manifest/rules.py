@@ -6,6 +6,7 @@ from typing import Literal
 from manifest.embedding import embedding_task
 from manifest.problem import INVALID, Problem, shown
 from manifest.section import RawObject
+from manifest.transcription import transcription_task
 
 TaskType = Literal[
     "classification",
@@ -20,9 +21,6 @@ TaskType = Literal[
     "transcription",
     "embedding",
 ]
-
-# Known words whose pipelines do not exist yet.
-_UNSUPPORTED_TYPES = ("transcription",)
 
 _HUB_FIELDS = ("path", "name", "split", "revision", "data_files", "dataset_kwargs")
 _FILE_FIELDS = ("file_id", "format")
@@ -71,19 +69,15 @@ def grader_defaults(raw: RawObject) -> RawObject:
 def task_type(raw: RawObject) -> Iterator[Problem]:
     """What the type of a task requires and forbids."""
     kind = raw.get("type")
-    if kind in _UNSUPPORTED_TYPES:
-        yield Problem(
-            ("type",),
-            "UNSUPPORTED_TASK_TYPE",
-            f"is {shown(kind)}, which this server cannot run yet",
-        )
-        return
     if kind == "embedding":
         yield from embedding_task(raw)
         return
-    for field in ("prompt_template", "grader"):
-        if field not in raw:
-            yield Problem((field,), INVALID, "is required")
+    if kind == "transcription":
+        yield from transcription_task(raw)
+    else:
+        for field in ("prompt_template", "grader"):
+            if field not in raw:
+                yield Problem((field,), INVALID, "is required")
     if "embedding" in raw:
         yield Problem(("embedding",), INVALID, 'is only for tasks of the type "embedding"')
 

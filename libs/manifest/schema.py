@@ -94,7 +94,7 @@ class Dataset(Section):
     max_rows: Annotated[WholeNumber, Field(ge=1, le=1_000_000)] | None = None
     """Only the first so many rows are read. Default: all."""
     audio_column: Name | None = None
-    """Column with audio, for `transcription` tasks, which are not supported yet."""
+    """Column with audio; required for `transcription` tasks."""
 
     @classmethod
     def completed(cls, raw: RawObject) -> RawObject:
@@ -239,13 +239,13 @@ class Task(Section):
     """Name of the task, unique in the manifest: letters, digits, `_`, `.` and `-`."""
     type: rules.TaskType
     """Label for reports, without effect except for `embedding`, which scores vectors instead of
-    answers. `transcription` cannot be run yet."""
+    answers, and `transcription`, whose models write down speech."""
     dataset: Dataset
     """Where the rows come from."""
     name: Annotated[str, Field(max_length=255)] | None = None
     """Title for people."""
     prompt_template: Text | None = None
-    """Template of the prompt; required except for `embedding`."""
+    """Template of the prompt; required except for `embedding` and `transcription`."""
     target_template: Text | None = None
     """Template of the expected answer. Default: the row's column `target`, if there is one."""
     choices: (
@@ -279,7 +279,7 @@ class Task(Section):
     num_fewshot: ExampleCount | None = None
     """Short for `fewshot.count`; when both are given they must agree."""
     language: Name | None = None
-    """Language of the audio, for `transcription` tasks, which are not supported yet."""
+    """Language of the speech, for `transcription` tasks: a BCP 47 or ISO 639 code, such as `uk`."""
     metadata: dict[str, JsonValue] | None = None
     """Anything of your own; kept and returned."""
 

@@ -35,7 +35,8 @@ def test_every_problem_of_a_bad_manifest_is_reported_at_once() -> None:
         ("manifest.tasks[0].output_extraction.pattern", "INVALID_MANIFEST"),
         ("manifest.tasks[0].prompt_template", "INVALID_MANIFEST"),
         ("manifest.tasks[0].grader", "INVALID_MANIFEST"),
-        ("manifest.tasks[1].type", "UNSUPPORTED_TASK_TYPE"),
+        ("manifest.tasks[1].dataset.audio_column", "INVALID_MANIFEST"),
+        ("manifest.tasks[1].grader", "INVALID_MANIFEST"),
         ("manifest.tasks[2].dataset", "INVALID_MANIFEST"),
         ("manifest.tasks[2].grader", "INVALID_MANIFEST"),
         ("manifest.tasks[2].prompt_template", "INVALID_MANIFEST"),
@@ -60,18 +61,6 @@ def test_a_sentence_names_the_place_and_the_rule(problems_of_task: ProblemsOfTas
     [problem] = problems_of_task({"output_extraction": {"type": "take_first", "lines": 0}})
 
     assert problem.message == "manifest.tasks[0].output_extraction.lines must be at least 1"
-
-
-@pytest.mark.parametrize("kind", ["transcription"])
-def test_a_known_type_without_a_pipeline_is_its_only_problem(
-    kind: str, problems_of_task: ProblemsOfTask
-) -> None:
-    [problem] = problems_of_task(
-        {"type": kind, "prompt_template": None, "grader": None, "embedding": {"kind": "sts"}}
-    )
-
-    assert problem.reason == "UNSUPPORTED_TASK_TYPE"
-    assert problem.path == "manifest.tasks[0].type"
 
 
 @pytest.mark.parametrize(
