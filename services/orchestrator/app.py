@@ -14,6 +14,7 @@ from orchestrator.inbound import work
 from orchestrator.inbound.history import HistoryRpc
 from orchestrator.inbound.run_wire import run_from
 from orchestrator.inbound.runs import RunsRpc
+from orchestrator.inbound.schedules.rpc import SchedulesRpc
 from orchestrator.inbound.suite_shares import SuiteSharesRpc
 from orchestrator.inbound.suites import SuitesRpc
 from orchestrator.outbound.artifacts import RunArtifacts
@@ -28,11 +29,14 @@ from orchestrator.outbound.postgres.run_changes.discards import PostgresDiscards
 from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
 from orchestrator.outbound.postgres.run_steps import PostgresRunSteps
 from orchestrator.outbound.postgres.runs import PostgresRuns
+from orchestrator.outbound.postgres.schedules.firings import PostgresFirings
+from orchestrator.outbound.postgres.schedules.schedules import PostgresSchedules
 from orchestrator.outbound.postgres.shard_samples import PostgresShardSamples
 from orchestrator.outbound.postgres.shards import PostgresShards
 from orchestrator.outbound.postgres.suite_shares import PostgresSuiteShares
 from orchestrator.outbound.postgres.suites import PostgresSuites
 from orchestrator.outbound.publishing import publisher
+from orchestrator.outbound.services.admission import GrpcAdmission
 from orchestrator.outbound.services.bridge import GrpcBridge
 from orchestrator.outbound.services.grader import GrpcSandbox
 from orchestrator.outbound.services.importer import GrpcFiles, StoredDatasets
@@ -48,6 +52,9 @@ from orchestrator.usecases.leased_work import LeasedWork
 from orchestrator.usecases.prepare_run import PrepareRun
 from orchestrator.usecases.remove_files import FileRemover
 from orchestrator.usecases.run_shard import RunShard
+from orchestrator.usecases.schedules.fire_schedules import FireSchedules
+from orchestrator.usecases.schedules.keep_schedules import KeepSchedules
+from orchestrator.usecases.schedules.starts import ScheduledStarts
 from orchestrator.usecases.share_suite import ShareSuite
 from orchestrator.usecases.stop_runs import StopRuns
 from orchestrator.usecases.sweep import Sweeper
@@ -56,6 +63,9 @@ from pgstore.migrations import upgrade
 from pgstore.outbox import OutboxRelay
 from proctor.runs.v1.history_service_pb2_grpc import add_RunHistoryServiceServicer_to_server
 from proctor.runs.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
+from proctor.schedules.v1.schedule_service_pb2_grpc import (
+    add_ScheduleServiceServicer_to_server,
+)
 from proctor.suites.v1.share_service_pb2_grpc import add_SuiteShareServiceServicer_to_server
 from proctor.suites.v1.suite_service_pb2_grpc import add_SuiteServiceServicer_to_server
 from servicekit.client import open_channel
@@ -91,6 +101,8 @@ class _Stores:
     results: PostgresResults
     history: PostgresHistory
     history_stages: PostgresHistoryStages
+    schedules: PostgresSchedules
+    firings: PostgresFirings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +113,7 @@ class _Services:
     sandbox: GrpcSandbox
     files: GrpcFiles
     datasets: StoredDatasets
+    admission: GrpcAdmission
 
 
 @asynccontextmanager
@@ -115,12 +128,16 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
         await _make_streams(bus, settings)
         services = await _services(stack, settings)
         keeper = LeaseKeeper(stores.leases, heartbeat_s=settings.heartbeat_s)
+        create_run = _create_run(stores, settings)
+        starts = ScheduledStarts(create_run, services.admission)
+        period_s = settings.schedules_period_s
         yield (
-            _server(stores, services, keeper, settings),
+            _server(stores, services, keeper, settings, create_run, starts),
             OutboxRelay(stores.database, publisher(bus)),
             keeper,
             *_consumers(bus, stores, services, keeper, settings),
             Sweeper(stores.leases, period_s=settings.sweep_s),
+            FireSchedules(stores.firings, starts, SystemClock(), period_s=period_s),
             FileRemover(stores.discards, services.files, period_s=settings.sweep_s),
             StageRemover(stores.history_stages, SystemClock(), period_s=settings.sweep_s),
         )
@@ -145,6 +162,8 @@ def _stores(database: Database, settings: Settings) -> _Stores:
         results=PostgresResults(database, announcer),
         history=PostgresHistory(database, clock),
         history_stages=PostgresHistoryStages(database),
+        schedules=PostgresSchedules(database),
+        firings=PostgresFirings(database, announcer, clock),
     )
 
 
@@ -155,12 +174,14 @@ async def _services(stack: AsyncExitStack, settings: Settings) -> _Services:
         return await stack.enter_async_context(open_channel(address, secret=secret))
 
     importer = await channel(settings.importer_address)
-    bridge = GrpcBridge.open(await channel(settings.bridge_address))
+    gateway = await channel(settings.bridge_address)
+    bridge = GrpcBridge.open(gateway)
     return _Services(
         bridge=await stack.enter_async_context(bridge),
         sandbox=GrpcSandbox(await channel(settings.grader_address)),
         files=GrpcFiles(importer),
         datasets=StoredDatasets(importer, BlobStore.open(settings.blob_url.get_secret_value())),
+        admission=GrpcAdmission(gateway),
     )
 
 
@@ -183,7 +204,12 @@ async def _make_streams(bus: Bus, settings: Settings) -> None:
 
 
 def _server(
-    stores: _Stores, services: _Services, keeper: LeaseKeeper, settings: Settings
+    stores: _Stores,
+    services: _Services,
+    keeper: LeaseKeeper,
+    settings: Settings,
+    create_run: CreateRun,
+    starts: ScheduledStarts,
 ) -> RpcServer:
     stop_runs = StopRuns(stores.changes, keeper)
     check_manifest = CheckManifest(services.files, services.sandbox)
@@ -193,12 +219,7 @@ def _server(
         create_version=CreateSuiteVersion(stores.suites, check_manifest),
         stop_runs=stop_runs,
     )
-    create_run = CreateRun(
-        stores.runs,
-        stores.suites,
-        generation_concurrency_max=settings.generation_concurrency_max,
-        grader_concurrency_max=settings.grader_concurrency_max,
-    )
+    keep = KeepSchedules(stores.schedules, stores.firings, starts, SystemClock())
     runs = RunsRpc(stores.runs, stores.changes, create_run=create_run, stop_runs=stop_runs)
     return RpcServer(
         address=settings.rpc_address,
@@ -216,8 +237,22 @@ def _server(
                 HistoryRpc(ImportHistory(stores.history, stores.history_stages)),
                 "proctor.runs.v1.RunHistoryService",
             ),
+            (
+                add_ScheduleServiceServicer_to_server,
+                SchedulesRpc(stores.schedules, keep),
+                "proctor.schedules.v1.ScheduleService",
+            ),
         ),
         ready=lambda: _answers(stores.database),
+    )
+
+
+def _create_run(stores: _Stores, settings: Settings) -> CreateRun:
+    return CreateRun(
+        stores.runs,
+        stores.suites,
+        generation_concurrency_max=settings.generation_concurrency_max,
+        grader_concurrency_max=settings.grader_concurrency_max,
     )
 
 

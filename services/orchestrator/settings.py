@@ -29,6 +29,7 @@ class Settings(BaseSettings):
         lease_s: how long a lease is good without renewal: a dead worker's shard waits this long.
         heartbeat_s: time between renewals.
         sweep_s: time between looks for work that nobody has.
+        schedules_period_s: time between looks for schedules that are due.
         generation_concurrency_max: a run's wish above this is silently lowered to it.
         grader_concurrency_max: the same for grader executions.
         events_max_age_h: how long events stay in NATS for subscribers that were away.
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     lease_s: Annotated[float, Field(ge=0.5, le=600)] = 10.0
     heartbeat_s: Annotated[float, Field(ge=0.1, le=200)] = 3.0
     sweep_s: Annotated[float, Field(ge=0.1, le=600)] = 5.0
+    schedules_period_s: Annotated[float, Field(ge=0.05, le=60)] = 1.0
     generation_concurrency_max: Annotated[int, Field(ge=1, le=1_000)] = 1_000
     grader_concurrency_max: Annotated[int, Field(ge=1, le=1_000)] = 1_000
     events_max_age_h: Annotated[float, Field(gt=0, le=8_760)] = 168.0

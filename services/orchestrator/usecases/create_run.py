@@ -35,6 +35,14 @@ class RunDraft:
     run_token: str
 
 
+@dataclass(frozen=True, slots=True)
+class CheckedRun:
+    """What a run is to be, and of which version."""
+
+    request: RunRequest
+    version: VersionRef
+
+
 class CreateRun:
     """Creates runs.
 
@@ -69,6 +77,20 @@ class CreateRun:
             RunIdTaken: the id belongs to a run of another team.
             RunIdReused: the stored run was asked for otherwise.
         """
+        checked = await self.check(caller, draft)
+        run = await self._runs.add(
+            caller, draft.run_id, checked.request, checked.version, draft.run_token
+        )
+        if not _was_asked(run, draft, checked.request):
+            raise RunIdReused(run.id)
+        return run
+
+    async def check(self, caller: Caller, draft: RunDraft) -> CheckedRun:
+        """Return what a run of this draft would be, without storing it.
+
+        Raises:
+            ServiceError: as for a call, but for what is wrong with the id.
+        """
         requests.require(_problems(draft))
         parse_generation(draft.generation_json)
         version = await self._suites.find_version(caller, draft.suite_id, draft.suite_version)
@@ -76,11 +98,7 @@ class CreateRun:
             raise UnknownSuiteVersion(draft.suite_id, draft.suite_version or 0)
         requests.require(requests.task_problems(draft.task_ids, version.task_ids))
         requests.require(await self._manifest_problems(caller, draft, version))
-        request = self._request(draft)
-        run = await self._runs.add(caller, draft.run_id, request, version, draft.run_token)
-        if not _was_asked(run, draft, request):
-            raise RunIdReused(run.id)
-        return run
+        return CheckedRun(self._request(draft), version)
 
     async def _manifest_problems(
         self, caller: Caller, draft: RunDraft, version: VersionRef

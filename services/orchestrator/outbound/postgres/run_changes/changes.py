@@ -3,6 +3,10 @@
 from orchestrator.domain.history import ImportedRunFixed
 from orchestrator.domain.run import Run
 from orchestrator.domain.run_states import ENDED, RunEvent, RunState
+from orchestrator.outbound.postgres.agents.trajectories import (
+    drop_trajectories,
+    drop_trajectories_of_suite,
+)
 from orchestrator.outbound.postgres.messages import RunAnnouncer
 from orchestrator.outbound.postgres.run_changes.discards import (
     discard_artifacts,
@@ -11,6 +15,7 @@ from orchestrator.outbound.postgres.run_changes.discards import (
 from orchestrator.outbound.postgres.run_changes.requeueing import requeue
 from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
 from orchestrator.outbound.postgres.run_records import read_run
+from orchestrator.outbound.postgres.schedules.schedules import disable_schedules_of_suite
 from orchestrator.outbound.postgres.visibility import locked_run, require_owned_suite
 from pgstore.database import Database
 from servicekit.caller import Caller
@@ -60,6 +65,7 @@ class PostgresRunChanges:
                 await discard_artifacts(connection, run_id)
             else:
                 await self._stopper.cancel(connection, run_id, state)
+            await drop_trajectories(connection, run_id)
             await connection.execute(_DELETE, run_id)
 
     async def delete_suite(self, caller: Caller, suite_id: str) -> int:
@@ -73,8 +79,10 @@ class PostgresRunChanges:
                 if state not in ENDED:
                     await self._stopper.cancel(connection, run_id, state)
             await discard_artifacts_of_suite(connection, suite_id)
+            await drop_trajectories_of_suite(connection, suite_id)
             await connection.execute(_DELETE_RUNS_OF_SUITE, suite_id)
             await connection.execute(_DELETE_SHARES_OF_SUITE, suite_id)
+            await disable_schedules_of_suite(connection, suite_id)
             await connection.execute(_DELETE_SUITE, suite_id)
             return len(runs)
 

@@ -1,0 +1,1 @@
+"""Schedules: kept, fired by the clock, and fired by hand."""
