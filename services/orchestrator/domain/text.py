@@ -27,7 +27,7 @@ def storable_object(document: bytes) -> str:
     if b"\\u" not in document:
         return document.decode()
     numbers: dict[str, object] = json.loads(document)
-    clean = {storable(_whole(key)): value for key, value in numbers.items()}
+    clean = {storable(whole(key)): value for key, value in numbers.items()}
     return orjson.dumps(clean).decode()
 
 
@@ -51,5 +51,8 @@ def cut_at_stops(text: str, stops: Sequence[str]) -> str:
     return text[:end]
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
+    """Return `text` with each half of a surrogate pair replaced."""
+    if text.isascii():
+        return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
