@@ -130,7 +130,7 @@ def _content(content: object) -> str:
 
 
 def _unwrapped(value: object) -> object:
-    while isinstance(value, list) and len(value) == 1:
+    while isinstance(value, list) and len(value) == 1 and not isinstance(value[0], Mapping):
         value = value[0]
     return value
 
