@@ -72,11 +72,12 @@ WHERE run_id IN (
 )
 RETURNING run_id, state
 """
-# Cannot happen as long as finishing a shard and what follows are one transaction; costs nothing.
+# Cannot happen as long as finishing a shard and what follows are one transaction; costs nothing. A
+# run that is only recorded has no shards and waits for its trials.
 _STRANDED_RUNS = """
 SELECT run_id, state FROM runs r
 WHERE state = 'in_progress' AND prepared_at IS NOT NULL AND deleted_at IS NULL
-  AND NOT EXISTS (
+  AND origin = 'executed' AND NOT EXISTS (
     SELECT 1 FROM shards WHERE run_id = r.run_id AND state IN ('dispatched', 'leased'))
 LIMIT 200
 FOR UPDATE SKIP LOCKED

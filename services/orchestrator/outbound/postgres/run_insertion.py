@@ -20,7 +20,7 @@ INSERT INTO runs ({columns}) VALUES ({values}) ON CONFLICT (run_id) DO NOTHING R
 """
 
 # A deletion of the suite waits for us, or we for it.
-_SUITE_STANDS = "SELECT 1 FROM suites WHERE suite_id = $1 AND deleted_at IS NULL FOR KEY SHARE"
+SUITE_STANDS = "SELECT 1 FROM suites WHERE suite_id = $1 AND deleted_at IS NULL FOR KEY SHARE"
 
 
 def new_run(
@@ -65,7 +65,7 @@ async def insert_run(
     Raises:
         SuiteNotFound: the suite was deleted meanwhile.
     """
-    if await connection.fetchval(_SUITE_STANDS, run.suite_id) is None:
+    if await connection.fetchval(SUITE_STANDS, run.suite_id) is None:
         raise SuiteNotFound(run.suite_id)
     columns = _columns(run, token)
     statement = _INSERT.format(

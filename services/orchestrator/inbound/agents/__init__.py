@@ -1,0 +1,1 @@
+"""Runs of agents and trajectories over gRPC."""

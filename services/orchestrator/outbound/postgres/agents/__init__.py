@@ -1,0 +1,1 @@
+"""Runs of agents, their trials and trajectories in Postgres."""

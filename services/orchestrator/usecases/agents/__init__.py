@@ -1,0 +1,1 @@
+"""Record runs of agents."""
