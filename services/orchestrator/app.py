@@ -11,6 +11,8 @@ from eventbus.bus import Bus, StreamSpec
 from eventbus.consumer import PullConsumer
 from orchestrator.domain.work import RunStep
 from orchestrator.inbound import work
+from orchestrator.inbound.agents.agent_runs import AgentRunsRpc
+from orchestrator.inbound.agents.trajectories import TrajectoriesRpc
 from orchestrator.inbound.history import HistoryRpc
 from orchestrator.inbound.run_wire import run_from
 from orchestrator.inbound.runs import RunsRpc
@@ -20,6 +22,8 @@ from orchestrator.inbound.suites import SuitesRpc
 from orchestrator.outbound.artifacts import RunArtifacts
 from orchestrator.outbound.postgres.history.imports import PostgresHistory
 from orchestrator.outbound.postgres.history.stages import PostgresHistoryStages
+from orchestrator.outbound.postgres.agents.agent_runs import PostgresAgentRuns
+from orchestrator.outbound.postgres.agents.trajectories import PostgresTrajectories
 from orchestrator.outbound.postgres.leases import PostgresLeases
 from orchestrator.outbound.postgres.messages import WORK_RUN, WORK_SHARD, RunAnnouncer
 from orchestrator.outbound.postgres.preparations import PostgresPreparations
@@ -41,6 +45,9 @@ from orchestrator.outbound.services.bridge import GrpcBridge
 from orchestrator.outbound.services.grader import GrpcSandbox
 from orchestrator.outbound.services.importer import GrpcFiles, StoredDatasets
 from orchestrator.settings import Settings
+from orchestrator.usecases.agents.append_trials import AppendTrials
+from orchestrator.usecases.agents.complete_now import CompleteNow
+from orchestrator.usecases.agents.record_run import RecordRun
 from orchestrator.usecases.check_manifest import CheckManifest
 from orchestrator.usecases.create_run import CreateRun
 from orchestrator.usecases.create_suite import CreateSuite, CreateSuiteVersion
@@ -61,8 +68,10 @@ from orchestrator.usecases.sweep import Sweeper
 from pgstore.database import Database
 from pgstore.migrations import upgrade
 from pgstore.outbox import OutboxRelay
+from proctor.runs.v1.agent_run_service_pb2_grpc import add_AgentRunServiceServicer_to_server
 from proctor.runs.v1.history_service_pb2_grpc import add_RunHistoryServiceServicer_to_server
 from proctor.runs.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
+from proctor.runs.v1.trajectory_service_pb2_grpc import add_TrajectoryServiceServicer_to_server
 from proctor.schedules.v1.schedule_service_pb2_grpc import (
     add_ScheduleServiceServicer_to_server,
 )
@@ -99,6 +108,8 @@ class _Stores:
     shards: PostgresShards
     samples: PostgresShardSamples
     results: PostgresResults
+    agent_runs: PostgresAgentRuns
+    trajectories: PostgresTrajectories
     history: PostgresHistory
     history_stages: PostgresHistoryStages
     schedules: PostgresSchedules
@@ -160,6 +171,8 @@ def _stores(database: Database, settings: Settings) -> _Stores:
         shards=PostgresShards(database, stopper, lease_s=settings.lease_s),
         samples=PostgresShardSamples(database),
         results=PostgresResults(database, announcer),
+        agent_runs=PostgresAgentRuns(database, announcer),
+        trajectories=PostgresTrajectories(database),
         history=PostgresHistory(database, clock),
         history_stages=PostgresHistoryStages(database),
         schedules=PostgresSchedules(database),
@@ -233,6 +246,16 @@ def _server(
             ),
             (add_RunServiceServicer_to_server, runs, "proctor.runs.v1.RunService"),
             (
+                add_AgentRunServiceServicer_to_server,
+                _agent_runs(stores, _finalize(stores, services, keeper)),
+                "proctor.runs.v1.AgentRunService",
+            ),
+            (
+                add_TrajectoryServiceServicer_to_server,
+                TrajectoriesRpc(stores.trajectories),
+                "proctor.runs.v1.TrajectoryService",
+            ),
+            (
                 add_RunHistoryServiceServicer_to_server,
                 HistoryRpc(ImportHistory(stores.history, stores.history_stages)),
                 "proctor.runs.v1.RunHistoryService",
@@ -256,6 +279,24 @@ def _create_run(stores: _Stores, settings: Settings) -> CreateRun:
     )
 
 
+def _agent_runs(stores: _Stores, finalize: FinalizeRun) -> AgentRunsRpc:
+    complete_now = CompleteNow(stores.runs, finalize)
+    agent_runs, suites = stores.agent_runs, stores.suites
+    return AgentRunsRpc(
+        RecordRun(agent_runs, suites, complete_now, SystemClock()),
+        AppendTrials(agent_runs, stores.runs, suites, complete_now),
+    )
+
+
+def _finalize(stores: _Stores, services: _Services, keeper: LeaseKeeper) -> FinalizeRun:
+    return FinalizeRun(
+        steps=stores.steps,
+        results=stores.results,
+        artifacts=RunArtifacts(services.files),
+        leased=LeasedWork(stores.leases, stores.steps, keeper),
+    )
+
+
 def _consumers(
     bus: Bus, stores: _Stores, services: _Services, keeper: LeaseKeeper, settings: Settings
 ) -> tuple[PullConsumer, PullConsumer]:
@@ -270,12 +311,7 @@ def _consumers(
         leased=leased,
         shard_samples_max=settings.shard_samples_max,
     )
-    finalize = FinalizeRun(
-        steps=stores.steps,
-        results=stores.results,
-        artifacts=RunArtifacts(services.files),
-        leased=leased,
-    )
+    finalize = _finalize(stores, services, keeper)
     run_shard = RunShard(
         shards=stores.shards,
         samples=stores.samples,
