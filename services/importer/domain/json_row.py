@@ -29,12 +29,21 @@ def parse_row(text: str) -> dict[str, object]:
         raise RowInvalid(f"is not valid JSON: {error.msg} at column {error.colno}") from None
     except RecursionError:
         raise _too_deep() from None
-    if not isinstance(row, dict):
-        raise RowInvalid("is not a JSON object")
-    # A row can only be too deep if it has that many brackets; most have few and need no walk.
-    if text.count("{") + text.count("[") > DEPTH_MAX and any(d > DEPTH_MAX for d in _depths(row)):
-        raise _too_deep()
-    return row
+    return _checked(row, text)
+
+
+def object_at(text: str, start: int) -> tuple[dict[str, object], int]:
+    """Read the JSON object that begins at a place in a text; return it and the place behind it.
+
+    Raises:
+        RowInvalid: as `parse_row`.
+        json.JSONDecodeError: it is no JSON, or goes on behind the text.
+    """
+    try:
+        row, end = _DECODER.raw_decode(text, start)
+    except RecursionError:
+        raise _too_deep() from None
+    return _checked(row, text[start:end]), end
 
 
 def write_row(row: dict[str, object]) -> bytes:
@@ -56,6 +65,15 @@ def write_row(row: dict[str, object]) -> bytes:
     if _brackets_and_commas(written) > PARTS_MAX < _brackets_and_commas(_without_texts(written)):
         raise RowInvalid(f"has more than {PARTS_MAX} values")
     return written
+
+
+def _checked(row: object, text: str) -> dict[str, object]:
+    if not isinstance(row, dict):
+        raise RowInvalid("is not a JSON object")
+    # A row can only be too deep if it has that many brackets; most have few and need no walk.
+    if text.count("{") + text.count("[") > DEPTH_MAX and any(d > DEPTH_MAX for d in _depths(row)):
+        raise _too_deep()
+    return row
 
 
 def _brackets_and_commas(written: bytes) -> int:
