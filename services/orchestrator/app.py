@@ -20,10 +20,10 @@ from orchestrator.inbound.schedules.rpc import SchedulesRpc
 from orchestrator.inbound.suite_shares import SuiteSharesRpc
 from orchestrator.inbound.suites import SuitesRpc
 from orchestrator.outbound.artifacts import RunArtifacts
-from orchestrator.outbound.postgres.history.imports import PostgresHistory
-from orchestrator.outbound.postgres.history.stages import PostgresHistoryStages
 from orchestrator.outbound.postgres.agents.agent_runs import PostgresAgentRuns
 from orchestrator.outbound.postgres.agents.trajectories import PostgresTrajectories
+from orchestrator.outbound.postgres.history.imports import PostgresHistory
+from orchestrator.outbound.postgres.history.stages import PostgresHistoryStages
 from orchestrator.outbound.postgres.leases import PostgresLeases
 from orchestrator.outbound.postgres.messages import WORK_RUN, WORK_SHARD, RunAnnouncer
 from orchestrator.outbound.postgres.preparations import PostgresPreparations
