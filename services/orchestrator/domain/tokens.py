@@ -14,6 +14,11 @@ class Tokens:
     reasoning: int | None = None
     estimated: bool = False
 
+    @property
+    def is_reported(self) -> bool:
+        """Whether there is any figure at all."""
+        return (self.input, self.output, self.cached, self.reasoning) != (None, None, None, None)
+
 
 NO_TOKENS = Tokens()
 

@@ -1,0 +1,1 @@
+"""Counting tokens where nobody reported any."""
