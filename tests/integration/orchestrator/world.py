@@ -13,6 +13,7 @@ from uuid import uuid4
 import asyncpg
 
 from blobstore.store import BlobStore
+from integration.orchestrator.fake_admission import FakeAdmission
 from integration.orchestrator.fake_bridge import FakeBridge, token
 from integration.orchestrator.fake_grader import FakeGrader
 from integration.orchestrator.fake_importer import FakeImporter
@@ -28,6 +29,8 @@ from proctor.runs.v1 import run_pb2, run_service_pb2, sample_pb2
 from proctor.runs.v1.history_service_pb2_grpc import RunHistoryServiceStub
 from proctor.runs.v1.run_service_pb2_grpc import RunServiceStub
 from proctor.sandbox.v1.sandbox_service_pb2_grpc import add_SandboxServiceServicer_to_server
+from proctor.schedules.v1.admission_service_pb2_grpc import add_AdmissionServiceServicer_to_server
+from proctor.schedules.v1.schedule_service_pb2_grpc import ScheduleServiceStub
 from proctor.suites.v1 import suite_service_pb2
 from proctor.suites.v1.share_service_pb2_grpc import SuiteShareServiceStub
 from proctor.suites.v1.suite_service_pb2_grpc import SuiteServiceStub
@@ -52,12 +55,14 @@ class World:
     nats_url: str
     blob_url: str
     bridge: FakeBridge = field(default_factory=FakeBridge)
+    admission: FakeAdmission = field(default_factory=FakeAdmission)
     grader: FakeGrader = field(default_factory=FakeGrader)
     caller: Caller = CALLER
     addresses: dict[str, str] = field(default_factory=dict)
     _serving: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     suites: Any = None
     runs: Any = None
+    schedules: Any = None
     shares: Any = None
     history: Any = None
 
@@ -178,7 +183,10 @@ class World:
     def serve(self, name: str, *, port: int = 0) -> RpcServer:
         """A server of one of the fakes."""
         services: dict[str, list[Any]] = {
-            "bridge": [(add_ModelBridgeServiceServicer_to_server, self.bridge, "bridge")],
+            "bridge": [
+                (add_ModelBridgeServiceServicer_to_server, self.bridge, "bridge"),
+                (add_AdmissionServiceServicer_to_server, self.admission, "admission"),
+            ],
             "grader": [(add_SandboxServiceServicer_to_server, self.grader, "grader")],
             "importer": [
                 (add_FileServiceServicer_to_server, self.importer, "files"),
@@ -244,6 +252,7 @@ class World:
             self.suites, self.runs = SuiteServiceStub(channel), RunServiceStub(channel)
             self.shares = SuiteShareServiceStub(channel)
             self.history = RunHistoryServiceStub(channel)
+            self.schedules = ScheduleServiceStub(channel)
             yield
 
 
