@@ -35,13 +35,13 @@ def new_team(stack: Stack) -> Iterator[Callable[..., Team]]:
     """Make a team that has nothing yet."""
     with ExitStack() as clients:
 
-        def make(*, org: str = "org", name: str = "") -> Team:
+        def make(*, org: str = "org", name: str = "", admin: bool = True) -> Team:
             name = name or new_id("team")
-            key = new_key(stack, org=org, team=name)
+            key = new_key(stack, org=org, team=name, admin=admin)
             client = httpx.Client(
                 base_url=stack.base_url, headers={"authorization": f"Bearer {key}"}, timeout=60
             )
-            return Team(name, clients.enter_context(client))
+            return Team(name, clients.enter_context(client), org)
 
         yield make
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from meetkai_mka1 import SDK
 
 from e2e.stack import Stack, proctor
 from e2e.work import ENDED, sums, task
@@ -32,9 +33,10 @@ class Belongings:
         return template.format_map(self.ids)
 
 
-def new_key(stack: Stack, *scopes: str, org: str, team: str) -> str:
-    """The text of a new key; with all scopes when none is named."""
+def new_key(stack: Stack, *scopes: str, org: str, team: str, admin: bool = True) -> str:
+    """The text of a new key, an org admin's; with all scopes when none is named."""
     named = [part for scope in scopes or SCOPES for part in ("--scope", scope)]
+    named += ["--org-admin"] if admin else []
     told = proctor(
         *("keys", "create", "--json", "--name", "test", "--org", org, "--team", team),
         *("--state", str(stack.state_dir), *named),
@@ -52,6 +54,12 @@ class Team:
 
     name: str
     http: httpx.Client
+    org: str = "org"
+
+    def sdk(self) -> SDK:
+        """The published client, unmodified, with the same key."""
+        key = self.http.headers["authorization"].removeprefix("Bearer ")
+        return SDK(bearer_auth=key, server_url=str(self.http.base_url))
 
     def belongings(self) -> Belongings:
         """Upload a file, create a suite, and run it to its end."""
