@@ -7,13 +7,19 @@ from datetime import timedelta
 from blobstore.store import BlobStore
 from importer.domain.dataset import RowLimits
 from importer.inbound.files_rpc import FilesRpc
+from importer.inbound.history_rpc import HistoryRpc
 from importer.inbound.imports_rpc import ImportsRpc
 from importer.inbound.sweeper import Sweeper
 from importer.outbound.blob_uses import PostgresBlobUses
 from importer.outbound.dataset_table import PostgresDatasets
 from importer.outbound.file_table import PostgresFiles
+from importer.outbound.history.finished import PostgresFinishedImports
+from importer.outbound.history.runs import GrpcRunHistory
+from importer.outbound.hub.client import Hub
 from importer.settings import Settings
 from importer.usecases.delete_file import DeleteFile
+from importer.usecases.import_results import ImportResults
+from importer.usecases.keep_imports import ImportKeeper
 from importer.usecases.remove_unused import RemoveUnused
 from importer.usecases.resolve_dataset import ResolveDataset
 from importer.usecases.rows_at_rest import RowsAtRest
@@ -21,7 +27,9 @@ from importer.usecases.upload_file import UploadFile
 from pgstore.database import Database
 from pgstore.migrations import upgrade
 from proctor.files.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
+from proctor.imports.v1.history_service_pb2_grpc import add_HistoryServiceServicer_to_server
 from proctor.imports.v1.import_service_pb2_grpc import add_ImportServiceServicer_to_server
+from servicekit.client import open_channel
 from servicekit.clock import SystemClock
 from servicekit.lifecycle import Loop
 from servicekit.server import RpcServer
@@ -29,6 +37,7 @@ from servicekit.turns import Turns
 
 SCHEMA = "importer"
 VERSIONS = "importer.outbound.migrations.versions"
+NOBODY = "127.0.0.1:1"
 
 
 @asynccontextmanager
@@ -36,7 +45,10 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
     """Bring the schema up to date and yield the loops of the service; closes everything after."""
     dsn = settings.postgres_dsn.get_secret_value()
     await upgrade(dsn, schema=SCHEMA, versions_package=VERSIONS)
-    async with Database.connect(dsn, schema=SCHEMA) as database:
+    secret = settings.internal_secret.get_secret_value().encode()
+    # Without an address calls fail as if nobody were there.
+    orchestrator = open_channel(settings.orchestrator_address or NOBODY, secret=secret)
+    async with Database.connect(dsn, schema=SCHEMA) as database, orchestrator as channel:
         blobs = BlobStore.open(settings.blob_url.get_secret_value())
         clock = SystemClock()
         files = PostgresFiles(database)
@@ -65,9 +77,19 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
             upload=upload,
             delete=DeleteFile(files=files, uses=uses, blobs=blobs),
         )
+        keeper = ImportKeeper(
+            PostgresFinishedImports(database), clock, at_once=Turns(settings.imports_at_once)
+        )
+        history_rpc = HistoryRpc(
+            hub=Hub(settings.hub_url),
+            import_results=ImportResults(
+                GrpcRunHistory(channel), clock, file_bytes_max=settings.max_result_file_bytes
+            ),
+            keeper=keeper,
+        )
         server = RpcServer(
             address=settings.rpc_address,
-            secret=settings.internal_secret.get_secret_value().encode(),
+            secret=secret,
             services=(
                 (add_FileServiceServicer_to_server, files_rpc, "proctor.files.v1.FileService"),
                 (
@@ -75,10 +97,15 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
                     ImportsRpc(resolve=resolve),
                     "proctor.imports.v1.ImportService",
                 ),
+                (
+                    add_HistoryServiceServicer_to_server,
+                    history_rpc,
+                    "proctor.imports.v1.HistoryService",
+                ),
             ),
             ready=lambda: _answers(database),
         )
-        yield (server, Sweeper(remove_unused))
+        yield (server, keeper, Sweeper(remove_unused))
 
 
 async def _answers(database: Database) -> bool:

@@ -32,6 +32,11 @@ class Settings(BaseSettings):
         max_hub_bytes: most bytes that are downloaded for one dataset.
         hub_dataset_s: longest time one dataset of the hub may take; below the 10 minutes after
             which the orchestrator gives up.
+        orchestrator_address: where imported runs are kept, `host:port`; without it nothing can be
+            imported.
+        max_result_file_bytes: largest file of results; a larger one is skipped.
+        imports_at_once: how many imports work at the same time; a team that has none of them gets
+            one more.
     """
 
     model_config = SettingsConfigDict(
@@ -67,6 +72,9 @@ class Settings(BaseSettings):
     ] = None
     max_hub_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * MIB)] = 4 * 1024 * MIB
     hub_dataset_s: Annotated[int, Field(ge=10, le=590)] = 540
+    orchestrator_address: str = ""
+    max_result_file_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * MIB)] = 256 * MIB
+    imports_at_once: Annotated[int, Field(ge=1, le=6)] = 3
 
     @field_validator("hub_token")
     @classmethod

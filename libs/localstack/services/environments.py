@@ -53,7 +53,11 @@ def service_environments(
     rpc, dsns = addresses.rpc, addresses.dsns
     blob_url = f"file://{folder.blobs}"
     told = {
-        "importer": {"POSTGRES_DSN": dsns["importer"], "BLOB_URL": blob_url},
+        "importer": {
+            "POSTGRES_DSN": dsns["importer"],
+            "BLOB_URL": blob_url,
+            "ORCHESTRATOR_ADDRESS": rpc["orchestrator"],
+        },
         "grader": {"BRIDGE_ADDRESS": rpc["gateway"]},
         "orchestrator": {
             "POSTGRES_DSN": dsns["orchestrator"],
