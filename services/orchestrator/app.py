@@ -65,6 +65,7 @@ from orchestrator.usecases.schedules.starts import ScheduledStarts
 from orchestrator.usecases.share_suite import ShareSuite
 from orchestrator.usecases.stop_runs import StopRuns
 from orchestrator.usecases.sweep import Sweeper
+from orchestrator.usecases.task_rows import TaskRows
 from pgstore.database import Database
 from pgstore.migrations import upgrade
 from pgstore.outbox import OutboxRelay
@@ -305,8 +306,7 @@ def _consumers(
         steps=stores.steps,
         preparations=stores.preparations,
         inline_programs=InlinePrograms(services.files, services.sandbox),
-        files=services.files,
-        datasets=services.datasets,
+        rows=TaskRows(services.files, services.datasets),
         sandbox=services.sandbox,
         leased=leased,
         shard_samples_max=settings.shard_samples_max,
@@ -319,7 +319,6 @@ def _consumers(
         bridge=services.bridge,
         sandbox=services.sandbox,
         leased=leased,
-        keeper=keeper,
         clock=SystemClock(),
     )
     run_steps = work.run_steps({RunStep.PREPARE: prepare, RunStep.FINALIZE: finalize})

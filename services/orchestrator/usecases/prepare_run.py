@@ -1,28 +1,23 @@
 """Turn a run's datasets into items and samples, and cut the run into shards."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 
 from manifest.parsing import parse_manifest
-from manifest.schema import Dataset, Task, normalised_json
-from orchestrator.domain.failure import Failure, RunFailed
+from manifest.schema import Task, normalised_json
+from orchestrator.domain.audio import Transcription, with_audio_apart
+from orchestrator.domain.failure import Failure
 from orchestrator.domain.sharding import TaskSize, plan_shards
-from orchestrator.domain.work import (
-    ROW_BYTES_MAX,
-    Item,
-    PreparationOrder,
-    PreparedTask,
-    RunJob,
-    RunStep,
-)
-from orchestrator.ports.services import Datasets, Files, Sandbox
+from orchestrator.domain.work import Item, PreparationOrder, PreparedTask, RunJob, RunStep
+from orchestrator.ports.services import Sandbox
 from orchestrator.ports.stores import Preparations, RunSteps
 from orchestrator.usecases.failures import as_run_failure
 from orchestrator.usecases.inline_programs import InlinePrograms, ReadyTask
 from orchestrator.usecases.leased_work import LeasedWork
 from orchestrator.usecases.on_behalf import caller_of
-from orchestrator.usecases.task_sources import TaskSources, task_sources
+from orchestrator.usecases.task_rows import TaskRows
+from orchestrator.usecases.task_sources import TaskSources
 from servicekit import logs
 from servicekit.caller import calling_as
 from servicekit.errors import ServiceError
@@ -35,8 +30,6 @@ _TASKS_AT_ONCE = 4
 # Items are stored this many at a time, or this much text.
 _ITEMS_MAX = 1_000
 _ITEM_CHARS_MAX = 4 * 1024 * 1024
-
-_Rows = AsyncIterator[Sequence[bytes]]
 
 _log = logs.get_logger("orchestrator.prepare_run")
 
@@ -54,8 +47,7 @@ class PrepareRun:
         steps: RunSteps,
         preparations: Preparations,
         inline_programs: InlinePrograms,
-        files: Files,
-        datasets: Datasets,
+        rows: TaskRows,
         sandbox: Sandbox,
         leased: LeasedWork,
         shard_samples_max: int,
@@ -63,8 +55,7 @@ class PrepareRun:
         self._steps = steps
         self._preparations = preparations
         self._inline_programs = inline_programs
-        self._files = files
-        self._datasets = datasets
+        self._rows = rows
         self._sandbox = sandbox
         self._leased = leased
         self._shard_samples_max = shard_samples_max
@@ -93,7 +84,7 @@ class PrepareRun:
         selected = _selected(job)
         missing = [(place, task) for place, task in selected if place not in done]
         ready = await self._inline_programs(missing) if missing else []
-        sources = await task_sources([task for _, task in missing], self._files)
+        sources = await self._rows.sources([task for _, task in missing])
         turns = asyncio.Semaphore(_TASKS_AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
             preparing = [
@@ -122,6 +113,8 @@ class PrepareRun:
                 extraction_json=normalised_json(ready.task.output_extraction),
                 aggregate=ready.aggregate,
                 item_count=count,
+                audio_column=ready.task.dataset.audio_column,
+                transcription_json=_transcription_json(ready.task),
             )
             await self._preparations.complete_task(job.lease, prepared)
         return TaskSize(task_ord=ready.task_ord, item_count=count, aggregate=ready.aggregate)
@@ -136,50 +129,30 @@ class PrepareRun:
         examples = task.fewshot.dataset if task.fewshot is not None and task.fewshot.count else None
         items = self._sandbox.prepare(
             order,
-            fewshot_rows=await self._rows(examples, task, sources),
-            rows=await self._rows(task.dataset, task, sources),
+            fewshot_rows=await self._rows.read(examples, task, sources),
+            rows=await self._rows.read(task.dataset, task, sources),
         )
         count = 0
+        column = task.dataset.audio_column if task.type == "transcription" else None
         async for batch in _batches(items):
-            bounded = [item.bounded() for item in batch]
+            apart = batch if column is None else [with_audio_apart(i, column) for i in batch]
+            bounded = [item.bounded() for item in apart]
             await self._preparations.add_items(job.lease, ready.task_ord, bounded)
             count += len(batch)
         return count
 
-    async def _rows(self, dataset: Dataset | None, task: Task, sources: TaskSources) -> _Rows:
-        if dataset is None:
-            return _no_rows()
-        about = partial(sources.dataset_failure, task=task, dataset=dataset)
-        try:
-            sha256 = await self._datasets.resolve(normalised_json(dataset))
-        except ServiceError as error:
-            raise as_run_failure(error, stage=_STAGE, about=about) from error
-        return _checked(self._datasets.rows(sha256), about)
+
+def _transcription_json(task: Task) -> bytes | None:
+    if task.type != "transcription":
+        return None
+    prompted = task.prompt_template is not None
+    return Transcription(language=task.language, prompted=prompted).to_json()
 
 
 def _selected(job: RunJob) -> list[tuple[int, Task]]:
     wanted = job.run.request.task_ids
     tasks = enumerate(parse_manifest(job.manifest_json).tasks)
     return [(place, task) for place, task in tasks if wanted is None or task.id in wanted]
-
-
-async def _no_rows() -> _Rows:
-    return
-    yield
-
-
-async def _checked(rows: _Rows, failed: Callable[[Failure], RunFailed]) -> _Rows:
-    number = 0
-    async for batch in rows:
-        for row in batch:
-            if len(row) > ROW_BYTES_MAX:
-                message = (
-                    f"row {number} has {len(row)} bytes as JSON; "
-                    f"at most {ROW_BYTES_MAX} are possible"
-                )
-                raise failed(Failure(code="dataset_error", message=message, stage=_STAGE))
-            number += 1
-        yield batch
 
 
 async def _batches(items: AsyncIterator[Sequence[Item]]) -> AsyncIterator[Sequence[Item]]:

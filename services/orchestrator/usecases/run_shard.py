@@ -13,9 +13,10 @@ from orchestrator.usecases.generate_samples import SampleGenerator
 from orchestrator.usecases.grade_group import GroupGrader
 from orchestrator.usecases.grade_samples import SampleGrader
 from orchestrator.usecases.hold_run_token import RunToken
-from orchestrator.usecases.keep_leases import HeldLease, LeaseKeeper
+from orchestrator.usecases.keep_leases import HeldLease
 from orchestrator.usecases.leased_work import LeasedWork
 from orchestrator.usecases.on_behalf import caller_of
+from orchestrator.usecases.speech_calls import SpeechCalls
 from orchestrator.usecases.store_results import ResultStore
 from servicekit import logs
 from servicekit.caller import calling_as
@@ -38,16 +39,15 @@ class RunShard:
         bridge: Bridge,
         sandbox: Sandbox,
         leased: LeasedWork,
-        keeper: LeaseKeeper,
         clock: Clock,
     ) -> None:
         self._shards = shards
         self._samples = samples
+        self._speech = SpeechCalls(samples)
         self._steps = steps
         self._bridge = bridge
         self._sandbox = sandbox
         self._leased = leased
-        self._keeper = keeper
         self._clock = clock
 
     async def __call__(self, run_id: str, shard_no: int) -> None:
@@ -62,7 +62,7 @@ class RunShard:
                 await self._work(job, held)
             held.let_go()
             if await insist(partial(self._shards.finish, lease)):
-                self._keeper.hurry()
+                self._leased.hurry()
             _log.info("shard_finished", kind=job.shard.kind, samples=job.shard.size)
 
     async def _work(self, job: ShardJob, held: HeldLease) -> None:
@@ -86,7 +86,13 @@ class RunShard:
             job.shard, self._samples, share=job.share.generation, on_ready=hand_over
         )
         generator = SampleGenerator(
-            job, held, samples=self._samples, bridge=self._bridge, token=token, results=results
+            job,
+            held,
+            samples=self._samples,
+            bridge=self._bridge,
+            token=token,
+            results=results,
+            speech=self._speech,
         )
         if not job.shard.is_grouped:
             grader = SampleGrader(
