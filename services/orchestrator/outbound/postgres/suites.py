@@ -86,15 +86,16 @@ class PostgresSuites:
         """Return suites, newest first, or raise InvalidCursor."""
         seen = owns_suite(caller) if owned_only else sees_suite(caller)
         ways = [seen] if owned_only else ways_to_see_suites(caller)
-        order = tuple_(col(SuiteRow.created_at), col(SuiteRow.suite_id))
-        rows = select(SuiteRow).order_by(order.desc())
+        order = (col(SuiteRow.created_at), col(SuiteRow.suite_id))
+        # By columns, not as one tuple: only so does the index have the order.
+        rows = select(SuiteRow).order_by(*(column.desc() for column in order))
         async with self._database.transaction() as session:
             behind = rows
             if page.after:
                 cursor = await _find(session, page.after, seen)
                 if cursor is None:
                     raise InvalidCursor(page.after)
-                behind = rows.where(order < (cursor.created_at, cursor.suite_id))
+                behind = rows.where(tuple_(*order) < (cursor.created_at, cursor.suite_id))
             places = _first_of(behind.where(way).limit(page.size + 1) for way in ways)
             key = col(SuiteRow.suite_id)
             found, more = await _some(session, places, rows, key, page)
@@ -194,8 +195,8 @@ def _first_of(branches: Iterable[SelectOfScalar[SuiteRow]]) -> Select[*tuple[Any
     columns = (col(SuiteRow.suite_id), col(SuiteRow.created_at), size)
     of_branches = [branch.with_only_columns(*columns).subquery() for branch in branches]
     every = union_all(*(sql_select(branch) for branch in of_branches)).subquery()
-    newest = tuple_(every.c.created_at, every.c.suite_id).desc()
-    return sql_select(every.c.suite_id, every.c.size).order_by(newest)
+    newest = (every.c.created_at.desc(), every.c.suite_id.desc())
+    return sql_select(every.c.suite_id, every.c.size).order_by(*newest)
 
 
 def _lengths(*columns: Any) -> ColumnElement[int]:
