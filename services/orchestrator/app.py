@@ -13,6 +13,7 @@ from orchestrator.domain.work import RunStep
 from orchestrator.inbound import work
 from orchestrator.inbound.agents.agent_runs import AgentRunsRpc
 from orchestrator.inbound.agents.trajectories import TrajectoriesRpc
+from orchestrator.inbound.boards.rpc import BoardsRpc
 from orchestrator.inbound.history import HistoryRpc
 from orchestrator.inbound.run_wire import run_from
 from orchestrator.inbound.runs import RunsRpc
@@ -22,6 +23,8 @@ from orchestrator.inbound.suites import SuitesRpc
 from orchestrator.outbound.artifacts import RunArtifacts
 from orchestrator.outbound.postgres.agents.agent_runs import PostgresAgentRuns
 from orchestrator.outbound.postgres.agents.trajectories import PostgresTrajectories
+from orchestrator.outbound.postgres.boards.store import PostgresBoards
+from orchestrator.outbound.postgres.boards.token_measures import PostgresTokenMeasures
 from orchestrator.outbound.postgres.history.imports import PostgresHistory
 from orchestrator.outbound.postgres.history.stages import PostgresHistoryStages
 from orchestrator.outbound.postgres.leases import PostgresLeases
@@ -44,6 +47,7 @@ from orchestrator.outbound.services.admission import GrpcAdmission
 from orchestrator.outbound.services.bridge import GrpcBridge
 from orchestrator.outbound.services.grader import GrpcSandbox
 from orchestrator.outbound.services.importer import GrpcFiles, StoredDatasets
+from orchestrator.outbound.tokenizer import O200kCounter
 from orchestrator.settings import Settings
 from orchestrator.usecases.agents.append_trials import AppendTrials
 from orchestrator.usecases.agents.complete_now import CompleteNow
@@ -66,9 +70,11 @@ from orchestrator.usecases.share_suite import ShareSuite
 from orchestrator.usecases.stop_runs import StopRuns
 from orchestrator.usecases.sweep import Sweeper
 from orchestrator.usecases.task_rows import TaskRows
+from orchestrator.usecases.token_counting.measure_suite import MeasureSuite
 from pgstore.database import Database
 from pgstore.migrations import upgrade
 from pgstore.outbox import OutboxRelay
+from proctor.boards.v1.board_service_pb2_grpc import add_BoardServiceServicer_to_server
 from proctor.runs.v1.agent_run_service_pb2_grpc import add_AgentRunServiceServicer_to_server
 from proctor.runs.v1.history_service_pb2_grpc import add_RunHistoryServiceServicer_to_server
 from proctor.runs.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
@@ -266,6 +272,7 @@ def _server(
                 SchedulesRpc(stores.schedules, keep),
                 "proctor.schedules.v1.ScheduleService",
             ),
+            (add_BoardServiceServicer_to_server, _boards(stores), "proctor.boards.v1.BoardService"),
         ),
         ready=lambda: _answers(stores.database),
     )
@@ -286,6 +293,13 @@ def _agent_runs(stores: _Stores, finalize: FinalizeRun) -> AgentRunsRpc:
     return AgentRunsRpc(
         RecordRun(agent_runs, suites, complete_now, SystemClock()),
         AppendTrials(agent_runs, stores.runs, suites, complete_now),
+    )
+
+
+def _boards(stores: _Stores) -> BoardsRpc:
+    measures = PostgresTokenMeasures(stores.database)
+    return BoardsRpc(
+        PostgresBoards(stores.database), measure_suite=MeasureSuite(measures, O200kCounter())
     )
 
 

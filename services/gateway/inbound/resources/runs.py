@@ -160,7 +160,7 @@ def run_object(run: run_pb2.Run, grader_usage: Mapping[str, ModelUsage] | None =
         run: As the run service has it.
         grader_usage: What its graders asked, by model; None leaves it out.
     """
-    status = RunStatus(run_pb2.RunState.Name(run.state).removeprefix(_STATE_PREFIX).lower())
+    status = run_status(run.state)
     ended_at = seconds_if_set(run, "end_time")
     capped = run.HasField("max_samples_per_task")
     return RunObject(
@@ -190,7 +190,7 @@ def run_object(run: run_pb2.Run, grader_usage: Mapping[str, ModelUsage] | None =
         agent_version=text_if_set(run, "agent_version"),
         agent_effort=text_if_set(run, "agent_effort"),
         cost_usd=run.cost_usd if run.HasField("cost_usd") else None,
-        tokens=_tokens(run.tokens),
+        tokens=tokens_object(run.tokens),
         grader_usage=None if grader_usage is None else _grader_usage(grader_usage),
         generation_concurrency=run.generation_concurrency,
         grader_concurrency=run.grader_concurrency,
@@ -215,6 +215,11 @@ def artifacts_object(
         samples_file_id=samples,
         artifact_file_ids=[file_id for file_id in (result, samples) if file_id is not None],
     )
+
+
+def run_status(state: "run_pb2.RunState.ValueType") -> RunStatus:
+    """The contract's word for a state of the wire."""
+    return RunStatus(run_pb2.RunState.Name(state).removeprefix(_STATE_PREFIX).lower())
 
 
 def run_state(status: RunStatusFilter) -> "run_pb2.RunState.ValueType":
@@ -266,7 +271,8 @@ def _token_sums(sums: TokenCounts) -> Tokens:
     )
 
 
-def _tokens(usage: usage_pb2.TokenUsage) -> Tokens:
+def tokens_object(usage: usage_pb2.TokenUsage) -> Tokens:
+    """Token sums as the contract has them."""
     return Tokens(
         input=count_if_reported(usage, "input_tokens"),
         output=count_if_reported(usage, "output_tokens"),

@@ -5,19 +5,22 @@ from orchestrator.domain.boards.ranking import RankingFilter
 from orchestrator.inbound.boards.board_wire import overview_from, place_from, row_from
 from orchestrator.inbound.run_wire import run_from
 from orchestrator.ports.boards import Boards
+from orchestrator.usecases.token_counting.measure_suite import MeasureSuite
 from proctor.boards.v1 import board_service_pb2 as pb
 from proctor.boards.v1.board_service_pb2_grpc import BoardServiceServicer
 from servicekit.caller import current_caller
 
 _PER_GROUP_MAX = 50
 _ROWS_MAX = 500
+_MEASURED_RUNS_MAX = 100
 
 
 class BoardsRpc(BoardServiceServicer):
-    """Overviews and leaderboards."""
+    """Overviews, leaderboards, and the figures that they lack."""
 
-    def __init__(self, boards: Boards) -> None:
+    def __init__(self, boards: Boards, *, measure_suite: MeasureSuite) -> None:
         self._boards = boards
+        self._measure_suite = measure_suite
 
     async def GetRunOverview(
         self, request: pb.GetRunOverviewRequest, _context: object
@@ -58,3 +61,15 @@ class BoardsRpc(BoardServiceServicer):
         runs = await self._boards.agent_runs(current_caller(), request.suite_id, wanted)
         rows = board(runs, limit=min(max(request.limit, 1), _ROWS_MAX))
         return pb.GetLeaderboardResponse(rows=[row_from(row) for row in rows])
+
+    async def MeasureTokens(
+        self, request: pb.MeasureTokensRequest, _context: object
+    ) -> pb.MeasureTokensResponse:
+        """Count the tokens of samples that nobody reported any for."""
+        limit = min(max(request.limit, 1), _MEASURED_RUNS_MAX)
+        done = await self._measure_suite(current_caller(), request.suite_id, limit=limit)
+        return pb.MeasureTokensResponse(
+            measured_runs=done.runs,
+            measured_samples=done.samples,
+            remaining_runs=done.remaining_runs,
+        )

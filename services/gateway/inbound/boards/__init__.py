@@ -1,0 +1,1 @@
+"""What runs and suites add up to: overviews, leaderboards, measured tokens."""
