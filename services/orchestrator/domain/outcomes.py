@@ -16,6 +16,7 @@ class Endpoint(StrEnum):
 
     RESPONSES = "responses"
     EMBEDDINGS = "embeddings"
+    TRANSCRIPTIONS = "transcriptions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,7 @@ class ShardJob:
     Attributes:
         grader_json: Normalised grader with its source inlined.
         extraction_json: Normalised output extraction.
+        transcription_json: What speech models are told; None when the model is prompted.
     """
 
     shard: Shard
@@ -79,6 +80,7 @@ class ShardJob:
     grader_json: bytes
     extraction_json: bytes
     run_token: str
+    transcription_json: bytes | None = None
 
 
 # A sample travels in a message of at most 16 MiB, with its output; a prompt goes to its model in
@@ -89,7 +91,10 @@ TEXT_BYTES_MAX = 2 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """A prepared row; with an error its samples fail in prepare, without one it has a prompt."""
+    """A prepared row; with an error its samples fail in prepare, without one it has a prompt.
+
+    `audio` is what a speech model is to write down: a `data:` URI or an http(s) URL.
+    """
 
     sample_index: int
     row_json: str
@@ -98,11 +103,13 @@ class Item:
     choices_json: str | None
     error_code: str | None = None
     error_message: str | None = None
+    audio: str | None = None
 
     def bounded(self) -> "Item":
         """Return the item, or one with an error and without its texts when these are too large."""
         parts = (
             ("row", self.row_json, ROW_BYTES_MAX),
+            ("audio", self.audio or "", ROW_BYTES_MAX),
             ("prompt", self.prompt, TEXT_BYTES_MAX),
             ("target and choices", f"{self.target}{self.choices_json}", TEXT_BYTES_MAX),
         )
@@ -127,7 +134,12 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedTask:
-    """A task whose items are complete."""
+    """A task whose items are complete.
+
+    Attributes:
+        audio_column: Column of its rows that has audio; None when none is named.
+        transcription_json: What speech models are told; None for a task whose models are prompted.
+    """
 
     task_ord: int
     task_id: str
@@ -135,6 +147,8 @@ class PreparedTask:
     extraction_json: bytes
     aggregate: bool
     item_count: int
+    audio_column: str | None = None
+    transcription_json: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

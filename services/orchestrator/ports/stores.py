@@ -240,6 +240,10 @@ class ShardSamples(Protocol):
         """Return queued samples behind index `after`, in order; fewer when prompts are large."""
         ...
 
+    async def audio(self, shard: Shard, sample_index: int) -> str:
+        """Return the audio of a sample's item, a `data:` URI or an http(s) URL."""
+        ...
+
     async def ready(self, shard: Shard) -> Sequence[int]:
         """Return the indices of samples that are ready to score, in order."""
         ...

@@ -8,7 +8,7 @@ import orjson
 
 from manifest.generation import GenerationSettings, parse_generation
 from orchestrator.domain.failure import Failure, shortened
-from orchestrator.domain.outcomes import Generated, ModelCall, ModelReply
+from orchestrator.domain.outcomes import Endpoint, Generated, ModelCall, ModelReply
 from orchestrator.domain.sharding import Share
 from orchestrator.domain.text import cut_at_stops, cut_reasoning, storable
 from orchestrator.domain.work import QueuedSample, ShardJob
@@ -18,6 +18,7 @@ from orchestrator.usecases.ask_candidate import Candidate
 from orchestrator.usecases.backoff import insist
 from orchestrator.usecases.hold_run_token import RunToken
 from orchestrator.usecases.keep_leases import HeldLease
+from orchestrator.usecases.speech_calls import SpeechCalls
 from orchestrator.usecases.store_results import COMPANY_S, ResultStore
 from servicekit import logs
 
@@ -47,12 +48,14 @@ class SampleGenerator:
         bridge: Bridge,
         token: RunToken,
         results: ResultStore,
+        speech: SpeechCalls,
     ) -> None:
         self._job = job
         self._held = held
         self._samples = samples
         self._candidate = Candidate(bridge, token)
         self._results = results
+        self._speech = speech
         self._settings = parse_generation(job.run.request.generation_json)
         self._share = held.share or job.share
         self._queue: asyncio.Queue[QueuedSample | None] = asyncio.Queue(maxsize=_BATCH_MIN)
@@ -99,7 +102,7 @@ class SampleGenerator:
     async def _generate(self, sample: QueuedSample) -> None:
         self._results.note_generating(sample.sample_index)
         began = self._now()
-        reply = await self._candidate.ask(partial(self._call, sample))
+        reply = await self._ask(sample)
         took_s = self._now() - began
         generated = self._generated(sample, reply)
         if took_s < _SLOW_CALL_S:
@@ -108,11 +111,22 @@ class SampleGenerator:
             within_s = min(took_s * _SLOW_CALL_WAIT, COMPANY_S)
             await self._results.add_generated(generated, within_s=within_s).wait()
 
-    def _call(self, sample: QueuedSample, run_token: str) -> ModelCall:
+    async def _ask(self, sample: QueuedSample) -> ModelReply:
+        if self._job.transcription_json is None:
+            body = _body(self._settings, self._job, sample)
+            return await self._candidate.ask(partial(self._call, sample, body, Endpoint.RESPONSES))
+        async with self._speech.body(self._job, sample, self._settings) as body:
+            speech = Endpoint.TRANSCRIPTIONS
+            return await self._candidate.ask(partial(self._call, sample, body, speech))
+
+    def _call(
+        self, sample: QueuedSample, body: bytes, endpoint: Endpoint, run_token: str
+    ) -> ModelCall:
         controls = self._settings.controls
         return ModelCall(
             run_token=run_token,
-            body_json=_body(self._settings, self._job, sample),
+            body_json=body,
+            endpoint=endpoint,
             timeout_s=controls.timeout_s,
             max_retries=controls.max_retries,
             max_empty_retries=controls.max_empty_retries,

@@ -23,6 +23,7 @@ _ITEM_COLUMNS = (
     "choices",
     "error_code",
     "error_message",
+    "audio",
 )
 _SHARD_COLUMNS = (
     "run_id",
@@ -41,8 +42,9 @@ _SHARD_COLUMNS = (
 _PREPARED = "SELECT task_ord, item_count, aggregate FROM run_tasks WHERE run_id = $1"
 
 _ADD_TASK = """
-INSERT INTO run_tasks (run_id, task_ord, task_id, grader, extraction, aggregate, item_count)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
+INSERT INTO run_tasks (run_id, task_ord, task_id, grader, extraction, aggregate, item_count,
+                       audio_column, transcription)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 # The key is that of domain.ids.sample_key: a sample has the same id however often it is made.
 _MAKE_SAMPLES = """
@@ -125,6 +127,7 @@ class PostgresPreparations:
                 item.choices_json,
                 item.error_code,
                 item.error_message,
+                item.audio,
             )
             for item in items
         )
@@ -145,6 +148,8 @@ class PostgresPreparations:
                 task.extraction_json.decode(),
                 task.aggregate,
                 task.item_count,
+                task.audio_column,
+                task.transcription_json.decode() if task.transcription_json else None,
             )
             await connection.execute(_MAKE_SAMPLES, lease.run_id, task.task_ord)
 

@@ -33,6 +33,7 @@ FROM batch b JOIN items i USING (sample_index)
 WHERE i.run_id = $1 AND i.task_ord = $2 AND b.before < $7
 ORDER BY b.sample_index
 """
+_AUDIO = "SELECT audio FROM items WHERE run_id = $1 AND task_ord = $2 AND sample_index = $3"
 _READY = """
 SELECT sample_index FROM samples
 WHERE run_id = $1 AND task_ord = $2 AND model_ord = $3 AND sample_index >= $4 AND sample_index < $5
@@ -104,6 +105,12 @@ class PostgresShardSamples:
             )
             for row in rows
         ]
+
+    async def audio(self, shard: Shard, sample_index: int) -> str:
+        """Return the audio of a sample's item, a `data:` URI or an http(s) URL."""
+        place = (shard.lease.run_id, shard.task_ord, sample_index)
+        async with self._database.connection() as connection:
+            return await connection.fetchval(_AUDIO, *place) or ""
 
     async def ready(self, shard: Shard) -> Sequence[int]:
         """Return the indices of samples that are ready to score, in order."""

@@ -17,6 +17,7 @@ from orchestrator.outbound.services.wire import moment_from, tokens_from
 from proctor.models.v1.model_bridge_service_pb2 import (
     ENDPOINT_EMBEDDINGS,
     ENDPOINT_RESPONSES,
+    ENDPOINT_TRANSCRIPTIONS,
     PURPOSE_CANDIDATE,
     GenerateRequest,
     GenerateResponse,
@@ -39,6 +40,7 @@ _IDLE_S = 30.0
 _ENDPOINTS = {
     Endpoint.RESPONSES: ENDPOINT_RESPONSES,
     Endpoint.EMBEDDINGS: ENDPOINT_EMBEDDINGS,
+    Endpoint.TRANSCRIPTIONS: ENDPOINT_TRANSCRIPTIONS,
 }
 
 _log = logs.get_logger("orchestrator.bridge")

@@ -120,6 +120,7 @@ def shard_job(
     share: Share = SHARE,
     grader: Mapping[str, object] | None = None,
     run_token: str | None = None,
+    transcription_json: bytes | None = None,
     **changes: Any,
 ) -> ShardJob:
     described = {"model_access": "none", "timeout_seconds": 1, **(grader or {})}
@@ -132,6 +133,7 @@ def shard_job(
         grader_json=json.dumps(described).encode(),
         extraction_json=b"{}",
         run_token=token() if run_token is None else run_token,
+        transcription_json=transcription_json,
     )
 
 
@@ -155,6 +157,7 @@ class FakeSamples:
         self.commits: list[SampleChanges] = []
         self.metrics_json = b""
         self.prompt = "prompt"
+        self.recordings: list[int] = []
         self.away = 0
         self.lost = False
         self.may_write = asyncio.Event()
@@ -168,6 +171,11 @@ class FakeSamples:
             QueuedSample(sample_index=n, sample_id=f"sample-{n}", prompt=self.prompt)
             for n in found[:limit]
         ]
+
+    async def audio(self, shard: Shard, sample_index: int) -> str:
+        self._ask()
+        self.recordings.append(sample_index)
+        return f"data:audio/wav;base64,{sample_index}"
 
     async def ready(self, shard: Shard) -> Sequence[int]:
         self._ask()

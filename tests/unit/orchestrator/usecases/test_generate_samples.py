@@ -4,12 +4,14 @@ from typing import Any
 import orjson
 import pytest
 
-from orchestrator.domain.outcomes import ModelCall, ModelReply
+from orchestrator.domain.audio import Transcription
+from orchestrator.domain.outcomes import Endpoint, ModelCall, ModelReply
 from orchestrator.domain.sample import SampleState
 from orchestrator.domain.sharding import Share
 from orchestrator.usecases.generate_samples import SampleGenerator
 from orchestrator.usecases.hold_run_token import RunToken
 from orchestrator.usecases.keep_leases import HeldLease
+from orchestrator.usecases.speech_calls import CALLS_AT_ONCE, SpeechCalls
 from orchestrator.usecases.store_results import ResultStore
 from servicekit.caller import Caller, calling_as, outgoing_caller
 from unit.orchestrator.usecases.fakes import (
@@ -53,6 +55,7 @@ class Generation:
             bridge=self.bridge,
             token=run_token,
             results=results,
+            speech=SpeechCalls(self.samples),
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(results.run())
@@ -262,3 +265,47 @@ async def test_the_call_carries_the_settings_of_the_run() -> None:
     (call,) = generation.bridge.calls
     assert (call.timeout_s, call.max_retries, call.max_empty_retries) == (7, 2, 0)
     assert orjson.loads(call.body_json)["metadata"]["eval_sample_index"] == "0"
+
+
+def spoken(*, language: str | None = "uk", prompted: bool = False) -> bytes:
+    return Transcription(language=language, prompted=prompted).to_json()
+
+
+async def test_a_speech_model_gets_the_audio_and_the_language_and_no_prompt() -> None:
+    generation = Generation(2, transcription_json=spoken())
+
+    await generation.run()
+
+    assert {call.endpoint for call in generation.bridge.calls} == {Endpoint.TRANSCRIPTIONS}
+    assert [orjson.loads(call.body_json) for call in generation.bridge.calls] == [
+        {"model": "model", "audio": f"data:audio/wav;base64,{n}", "language": "uk"}
+        for n in range(2)
+    ]
+
+
+async def test_a_speech_model_gets_a_prompt_where_the_task_has_a_template() -> None:
+    settings = b'{"temperature": 0, "max_output_tokens": 3, "timeout_seconds": 7}'
+    generation = Generation(
+        1, transcription_json=spoken(language=None, prompted=True), generation_json=settings
+    )
+
+    await generation.run()
+
+    (call,) = generation.bridge.calls
+    assert orjson.loads(call.body_json) == {
+        "model": "model",
+        "audio": "data:audio/wav;base64,0",
+        "prompt": "prompt",
+        "temperature": 0,
+    }
+    assert call.timeout_s == 7
+
+
+async def test_audio_is_read_for_as_many_calls_as_memory_is_there_for() -> None:
+    generation = Generation(100, transcription_json=spoken(), share=Share(generation=100, grader=1))
+    generation.bridge.latency_s = 0.01
+
+    await generation.run()
+
+    assert len(generation.bridge.calls) == 100
+    assert generation.bridge.in_flight_max == CALLS_AT_ONCE
