@@ -1,12 +1,13 @@
-"""What the use cases need of the tables."""
+"""What the use cases need of the tables, the hub, and the reader of Parquet files."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from importer.domain.dataset import DatasetSource, Rows
+from importer.domain.dataset import DatasetSource, RowLimits, Rows
 from importer.domain.file import File, Owner
+from importer.domain.hub import HubFile
 from importer.domain.lookup import Listing
 
 BlobCheck = Callable[[str], Awaitable[bool]]
@@ -81,3 +82,59 @@ class BlobUses(Protocol):
 
         No record that refers to it can be added meanwhile.
         """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsOrder:
+    """Which rows of a table file are wanted.
+
+    Attributes:
+        size_bytes: length of the file.
+        row_count: how many rows at most.
+        address: where files lie that rows only name.
+        limits: what is refused.
+    """
+
+    size_bytes: int
+    row_count: int
+    address: str
+    limits: RowLimits
+
+
+FetchRange = Callable[[int, int], AsyncIterator[bytes]]
+"""Yields the bytes of a file from a first one to before a last one."""
+
+
+class TableReader(Protocol):
+    """Reads files whose rows lie in columns."""
+
+    def rows(
+        self, order: RowsOrder, fetch: FetchRange
+    ) -> AsyncGenerator[tuple[int, list[bytes]], None]:
+        """Yield rows as JSON in batches, with the number of each batch's first row, from 1.
+
+        Raises:
+            DatasetError: the file cannot be used; the message lacks its name.
+            Exception: whatever `fetch` raises, unchanged.
+        """
+
+
+class HubSession(Protocol):
+    """What one caller can ask of the hub.
+
+    Every call raises HubForbidden, HubNotFound, HubUnavailable or HubAnswerInvalid.
+    """
+
+    async def commit(self, repo: str, revision: str) -> str:
+        """Return the commit that a branch, tag or commit is now."""
+
+    def files(self, repo: str, revision: str, *, folder: str = "") -> AsyncGenerator[HubFile, None]:
+        """Yield the files in a folder and its folders; empty is the whole repository."""
+
+    def content(
+        self, repo: str, revision: str, path: str, *, start: int = 0, end: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the bytes of a file from `start` to before `end`, None to its end."""
+
+    def address(self, repo: str, revision: str) -> str:
+        """Return where the files of a commit can be fetched, without a `/` at its end."""

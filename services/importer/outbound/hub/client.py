@@ -125,6 +125,10 @@ class HubSession:
             else:
                 return
 
+    def address(self, repo: str, revision: str) -> str:
+        """Return where the files of a commit can be fetched, without a `/` at its end."""
+        return f"{self._endpoint}/datasets/{_repo(repo)}/resolve/{_revision(revision)}"
+
     def _api(self, repo: str) -> str:
         return f"{self._endpoint}/api/datasets/{_repo(repo)}"
 

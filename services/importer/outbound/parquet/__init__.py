@@ -1,0 +1,1 @@
+"""Parquet files, read in a process of their own with little memory and nothing to lose."""
