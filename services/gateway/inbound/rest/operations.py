@@ -21,8 +21,9 @@ _MEANINGS = {
     404: "There is no such object, or it belongs to another team that does not share it.",
     409: "The object's state does not allow the operation.",
     408: "The body did not arrive in time.",
-    413: "The file is too large.",
+    413: "What was sent is too large.",
     431: "The request's head is too large.",
+    502: "The Hugging Face hub cannot be used, or gave an answer that cannot be.",
     503: "A part of the service cannot be reached; try again after the time in Retry-After.",
 }
 _EVERYWHERE = (400, 401, 403, 431, 503)

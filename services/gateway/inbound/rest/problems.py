@@ -50,7 +50,11 @@ _STATUS_BY_KIND = {
 # HTTP has a word of its own for these; their kind alone would say 400.
 _STATUS_BY_REASON = {
     "FILE_TOO_LARGE": 413,
+    "TRAJECTORY_TOO_LARGE": 413,
     "BODY_TIMEOUT": 408,
+    # Not a part of ours that is away.
+    "HUGGINGFACE_UNAVAILABLE": 502,
+    "HUGGINGFACE_ANSWER_INVALID": 502,
 }
 # What gRPC itself says when a service did not get to speak. A service that stops cancels its calls.
 _STATUS_BY_GRPC = {

@@ -1,0 +1,1 @@
+"""The import of results of evaluations that happened elsewhere."""
