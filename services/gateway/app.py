@@ -10,9 +10,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gateway.bridge.building import BridgeLimits, build_bridge
 from gateway.bridge.rpc import SERVICE_NAME as BRIDGE_SERVICE_NAME
+from gateway.inbound.agents.runs import AgentRunRoutes
+from gateway.inbound.agents.trajectories import TrajectoryRoutes
 from gateway.inbound.application import rest_application
+from gateway.inbound.boards.routes import BoardRoutes
 from gateway.inbound.files import FileRoutes
 from gateway.inbound.health import Check, HealthRoutes
+from gateway.inbound.history.routes import HistoryRoutes
 from gateway.inbound.rest.access import Access
 from gateway.inbound.rest.server import HttpServer
 from gateway.inbound.run_changes import RunChangeRoutes
@@ -27,9 +31,13 @@ from gateway.usecases.admit_run import AdmitRun
 from gateway.usecases.authenticate import Authenticate
 from pgstore.database import Database
 from pgstore.migrations import upgrade
+from proctor.boards.v1.board_service_pb2_grpc import BoardServiceStub
 from proctor.files.v1.file_service_pb2_grpc import FileServiceStub
+from proctor.imports.v1.history_service_pb2_grpc import HistoryServiceStub
 from proctor.models.v1.model_bridge_service_pb2_grpc import add_ModelBridgeServiceServicer_to_server
+from proctor.runs.v1.agent_run_service_pb2_grpc import AgentRunServiceStub
 from proctor.runs.v1.run_service_pb2_grpc import RunServiceStub
+from proctor.runs.v1.trajectory_service_pb2_grpc import TrajectoryServiceStub
 from proctor.suites.v1.share_service_pb2_grpc import SuiteShareServiceStub
 from proctor.suites.v1.suite_service_pb2_grpc import SuiteServiceStub
 from servicekit.client import open_channel
@@ -115,6 +123,10 @@ def _collections(
         RunRoutes(runs, access, admit_run, UsageTable(database)).router(),
         RunChangeRoutes(runs, access, admit_run).router(),
         SampleRoutes(runs, access).router(),
+        HistoryRoutes(HistoryServiceStub(importer), access).router(),
+        BoardRoutes(BoardServiceStub(orchestrator), access, UsageTable(database)).router(),
+        AgentRunRoutes(AgentRunServiceStub(orchestrator), access).router(),
+        TrajectoryRoutes(TrajectoryServiceStub(orchestrator), access).router(),
         health.router(),
     )
 

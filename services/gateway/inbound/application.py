@@ -5,6 +5,10 @@ from collections.abc import Sequence
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
+from gateway.inbound.agents.trajectory_body import TrajectoryBody
+from gateway.inbound.agents.trial_body import AppendAgentTrialsBody, ImportAgentRunBody
+from gateway.inbound.boards.routes import MeasureTokensBody
+from gateway.inbound.history.body import ImportHistoryBody
 from gateway.inbound.resources.problems import Problem
 from gateway.inbound.rest.documentation import OPENAPI_URL, document, mount_page
 from gateway.inbound.rest.problems import HANDLERS
@@ -27,7 +31,10 @@ _TAGS = [
     {"name": "files", "description": "Datasets, graders and artifacts."},
     {"name": "suites", "description": "What is tested: named series of immutable manifests."},
     {"name": "runs", "description": "Executions of a suite version against models."},
+    {"name": "agents", "description": "Runs of agents that happened elsewhere, recorded."},
+    {"name": "imports", "description": "Results of evaluations that happened elsewhere."},
     {"name": "samples", "description": "Single rows answered by single models."},
+    {"name": "leaderboards", "description": "What runs and suites add up to, for comparing."},
 ]
 
 
@@ -54,6 +61,11 @@ def rest_application(routers: Sequence[APIRouter], *, version: str) -> ASGIApp:
             CreateSuiteVersionBody,
             CreateSuiteShareBody,
             CreateRunBody,
+            ImportHistoryBody,
+            ImportAgentRunBody,
+            AppendAgentTrialsBody,
+            TrajectoryBody,
+            MeasureTokensBody,
             Manifest,
             GenerationSettings,
         ),

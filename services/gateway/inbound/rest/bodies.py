@@ -57,13 +57,24 @@ def json_body(
     """
 
     async def read(request: Request) -> Body:
-        _check_headers(request)
-        raw = await _read_all(request, bytes_max)
+        raw = await read_raw(request, bytes_max=bytes_max)
         if len(raw) > PARSED_INLINE_BYTES_MAX:
             return await asyncio.to_thread(read_json, raw, model)
         return read_json(raw, model)
 
     return read
+
+
+async def read_raw(request: Request, *, bytes_max: int, read_s: float = BODY_READ_S) -> bytes:
+    """Read a body of JSON as the text that was sent, in `read_s` seconds at most.
+
+    Raises:
+        BodyInvalid: it is announced as something else.
+        BodyTooLarge: it has more than `bytes_max` bytes.
+        BodyTimeout: it did not arrive in time.
+    """
+    _check_headers(request)
+    return await _read_all(request, bytes_max, read_s)
 
 
 def read_json(raw: bytes, model: type[Body]) -> Body:
@@ -74,11 +85,11 @@ def read_json(raw: bytes, model: type[Body]) -> Body:
     """
     opened = open_json(raw, reason="INVALID_JSON", bytes_max=MANIFEST_BODY_BYTES_MAX)
     if opened.problems or opened.document is None:
-        raise _invalid(opened.problems)
+        raise invalid(opened.problems)
     try:
         return model.model_validate(opened.document)
     except ValidationError as error:
-        raise _invalid(problems_of(error, reason="INVALID_VALUE")) from None
+        raise invalid(problems_of(error, reason="INVALID_VALUE")) from None
 
 
 def described_body(model: type[Section], example: dict[str, Any]) -> dict[str, Any]:
@@ -102,21 +113,22 @@ def _check_headers(request: Request) -> None:
         raise _refused("CONTENT_ENCODING", "send the body without a content encoding")
 
 
-async def _read_all(request: Request, bytes_max: int) -> bytes:
+async def _read_all(request: Request, bytes_max: int, read_s: float) -> bytes:
     raw = bytearray()
     try:
-        async with asyncio.timeout(BODY_READ_S):
+        async with asyncio.timeout(read_s):
             async for chunk in request.stream():
                 raw += chunk
                 if len(raw) > bytes_max:
                     # Read thus far, also when the length was announced: to tell what is too large.
                     raise await asyncio.to_thread(_too_large, bytes(raw), bytes_max)
     except TimeoutError:
-        raise BodyTimeout(f"the body did not arrive within {BODY_READ_S:g} s") from None
+        raise BodyTimeout(f"the body did not arrive within {read_s:g} s") from None
     return bytes(raw)
 
 
-def _invalid(problems: Iterable[Problem]) -> BodyInvalid:
+def invalid(problems: Iterable[Problem]) -> BodyInvalid:
+    """The refusal of a body with these problems, at least one."""
     violations = []
     for problem in problems:
         path = path_of(problem.location)

@@ -1,0 +1,1 @@
+"""Runs of agents: reported with their trials, and what the agents did step by step."""
