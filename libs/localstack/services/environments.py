@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from localstack.ports import LOOPBACK
 from localstack.stack.folder import StateFolder
 
-# How to reach the outside. Only the gateway calls anybody there.
+# How to reach the outside: the gateway calls model providers there, the importer the hub.
 _OUTSIDE = frozenset(
     {
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
@@ -16,6 +16,8 @@ _OUTSIDE = frozenset(
     }
 )  # fmt: skip
 _GRADER_PREFIX = "GRADER_"
+_IMPORTER_PREFIX = "IMPORTER_"
+_HUB = frozenset({"HF_ENDPOINT", "HF_TOKEN"})
 _PLAIN = {"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC"}
 
 
@@ -48,7 +50,8 @@ def service_environments(
     """Return the environment of each service by name.
 
     `outside` goes to the gateway alone. Of the caller's own environment, what speaks of graders
-    goes to the grader: how much of the machine it may take, and which libraries it offers.
+    goes to the grader: how much of the machine it may take, and which libraries it offers; what
+    speaks of the hub and of imports goes to the importer.
     """
     rpc, dsns = addresses.rpc, addresses.dsns
     blob_url = f"file://{folder.blobs}"
@@ -83,6 +86,7 @@ def service_environments(
     }
     environments["gateway"] = {**outside, **environments["gateway"]}
     environments["grader"] = {**_of_graders(caller), **environments["grader"]}
+    environments["importer"] = {**_of_imports(caller), **environments["importer"]}
     return environments
 
 
@@ -129,6 +133,14 @@ def _common(folder: StateFolder, rpc_address: str) -> dict[str, str]:
 
 def _of_graders(caller: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in caller.items() if name.startswith(_GRADER_PREFIX)}
+
+
+def _of_imports(caller: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in caller.items()
+        if name.startswith(_IMPORTER_PREFIX) or name in _HUB | _OUTSIDE
+    }
 
 
 def _prefixed(service: str, settings: Mapping[str, str]) -> dict[str, str]:

@@ -48,6 +48,25 @@ def test_the_callers_environment_cannot_change_a_setting(tmp_path: Path) -> None
     assert told["gateway"]["PATH"] != "/evil"
 
 
+def test_the_importer_asks_the_hub_that_the_caller_names(tmp_path: Path) -> None:
+    caller = {
+        "HF_ENDPOINT": "http://hub",
+        "HF_TOKEN": "hf_canary",
+        "IMPORTER_IMPORTS_AT_ONCE": "2",
+        "IMPORTER_RPC_ADDRESS": "0.0.0.0:80",
+        "A_KEY": "canary",
+    }
+    told = environments(tmp_path, caller=caller)
+
+    importer = told["importer"]
+    assert (importer["HF_ENDPOINT"], importer["HF_TOKEN"]) == ("http://hub", "hf_canary")
+    assert importer["IMPORTER_IMPORTS_AT_ONCE"] == "2"
+    assert importer["IMPORTER_RPC_ADDRESS"] == "rpc-of-importer"
+    assert "canary" not in importer.values()
+    for name in ("gateway", "orchestrator", "grader"):
+        assert "hf_canary" not in told[name].values()
+
+
 def test_the_grader_offers_the_libraries_that_the_caller_lists(tmp_path: Path) -> None:
     caller = {"GRADER_LIBRARIES": "numpy", "GRADER_RPC_ADDRESS": "0.0.0.0:80", "A_KEY": "canary"}
     told = environments(tmp_path, caller=caller)
