@@ -131,6 +131,7 @@ class _Services:
     sandbox: GrpcSandbox
     files: GrpcFiles
     datasets: StoredDatasets
+    counter: O200kCounter
     admission: GrpcAdmission
 
 
@@ -201,6 +202,7 @@ async def _services(stack: AsyncExitStack, settings: Settings) -> _Services:
         sandbox=GrpcSandbox(await channel(settings.grader_address)),
         files=GrpcFiles(importer),
         datasets=StoredDatasets(importer, BlobStore.open(settings.blob_url.get_secret_value())),
+        counter=O200kCounter(),
         admission=GrpcAdmission(gateway),
     )
 
@@ -272,7 +274,11 @@ def _server(
                 SchedulesRpc(stores.schedules, keep),
                 "proctor.schedules.v1.ScheduleService",
             ),
-            (add_BoardServiceServicer_to_server, _boards(stores), "proctor.boards.v1.BoardService"),
+            (
+                add_BoardServiceServicer_to_server,
+                _boards(stores, services),
+                "proctor.boards.v1.BoardService",
+            ),
         ),
         ready=lambda: _answers(stores.database),
     )
@@ -296,10 +302,10 @@ def _agent_runs(stores: _Stores, finalize: FinalizeRun) -> AgentRunsRpc:
     )
 
 
-def _boards(stores: _Stores) -> BoardsRpc:
+def _boards(stores: _Stores, services: _Services) -> BoardsRpc:
     measures = PostgresTokenMeasures(stores.database)
     return BoardsRpc(
-        PostgresBoards(stores.database), measure_suite=MeasureSuite(measures, O200kCounter())
+        PostgresBoards(stores.database), measure_suite=MeasureSuite(measures, services.counter)
     )
 
 
@@ -334,6 +340,7 @@ def _consumers(
         sandbox=services.sandbox,
         leased=leased,
         clock=SystemClock(),
+        counter=services.counter,
     )
     run_steps = work.run_steps({RunStep.PREPARE: prepare, RunStep.FINALIZE: finalize})
     return (

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextvars import copy_context
+from dataclasses import replace
 from functools import partial
 
 import orjson
@@ -14,12 +15,14 @@ from orchestrator.domain.text import cut_at_stops, cut_reasoning, storable
 from orchestrator.domain.work import QueuedSample, ShardJob
 from orchestrator.ports.services import Bridge
 from orchestrator.ports.stores import ShardSamples
+from orchestrator.ports.token_measures import TokenCounter
 from orchestrator.usecases.ask_candidate import Candidate
 from orchestrator.usecases.backoff import insist
 from orchestrator.usecases.hold_run_token import RunToken
 from orchestrator.usecases.keep_leases import HeldLease
 from orchestrator.usecases.speech_calls import SpeechCalls
 from orchestrator.usecases.store_results import COMPANY_S, ResultStore
+from orchestrator.usecases.token_counting.estimate_reply import with_estimate
 from servicekit import logs
 
 # A call that took this long can wait the few milliseconds until its result is stored before the
@@ -49,6 +52,7 @@ class SampleGenerator:
         token: RunToken,
         results: ResultStore,
         speech: SpeechCalls,
+        counter: TokenCounter,
     ) -> None:
         self._job = job
         self._held = held
@@ -56,6 +60,7 @@ class SampleGenerator:
         self._candidate = Candidate(bridge, token)
         self._results = results
         self._speech = speech
+        self._counter = counter
         self._settings = parse_generation(job.run.request.generation_json)
         self._share = held.share or job.share
         self._queue: asyncio.Queue[QueuedSample | None] = asyncio.Queue(maxsize=_BATCH_MIN)
@@ -104,7 +109,7 @@ class SampleGenerator:
         began = self._now()
         reply = await self._ask(sample)
         took_s = self._now() - began
-        generated = self._generated(sample, reply)
+        generated = await self._counted(sample, self._generated(sample, reply))
         if took_s < _SLOW_CALL_S:
             self._results.add_generated(generated)
         else:
@@ -152,6 +157,16 @@ class SampleGenerator:
             started_at=reply.started_at,
             ended_at=reply.ended_at,
         )
+
+    async def _counted(self, sample: QueuedSample, generated: Generated) -> Generated:
+        tokens = await with_estimate(
+            self._counter,
+            generated.tokens,
+            prompt=sample.prompt,
+            output_text=generated.output_text,
+            reasoning=generated.reasoning,
+        )
+        return generated if tokens is generated.tokens else replace(generated, tokens=tokens)
 
 
 def _body(settings: GenerationSettings, job: ShardJob, sample: QueuedSample) -> bytes:

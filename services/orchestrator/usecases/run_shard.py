@@ -8,6 +8,7 @@ from orchestrator.domain.sharding import ShardKind
 from orchestrator.domain.work import ShardJob
 from orchestrator.ports.services import Bridge, Sandbox
 from orchestrator.ports.stores import RunSteps, Shards, ShardSamples
+from orchestrator.ports.token_measures import TokenCounter
 from orchestrator.usecases.backoff import insist
 from orchestrator.usecases.generate_samples import SampleGenerator
 from orchestrator.usecases.grade_group import GroupGrader
@@ -40,6 +41,7 @@ class RunShard:
         sandbox: Sandbox,
         leased: LeasedWork,
         clock: Clock,
+        counter: TokenCounter,
     ) -> None:
         self._shards = shards
         self._samples = samples
@@ -49,6 +51,7 @@ class RunShard:
         self._sandbox = sandbox
         self._leased = leased
         self._clock = clock
+        self._counter = counter
 
     async def __call__(self, run_id: str, shard_no: int) -> None:
         """Work on a shard until it is done; nothing when it is done or in other hands."""
@@ -93,6 +96,7 @@ class RunShard:
             token=token,
             results=results,
             speech=self._speech,
+            counter=self._counter,
         )
         if not job.shard.is_grouped:
             grader = SampleGrader(

@@ -8,6 +8,7 @@ from orchestrator.domain.audio import Transcription
 from orchestrator.domain.outcomes import Endpoint, ModelCall, ModelReply
 from orchestrator.domain.sample import SampleState
 from orchestrator.domain.sharding import Share
+from orchestrator.domain.tokens import Tokens
 from orchestrator.usecases.generate_samples import SampleGenerator
 from orchestrator.usecases.hold_run_token import RunToken
 from orchestrator.usecases.keep_leases import HeldLease
@@ -24,6 +25,7 @@ from unit.orchestrator.usecases.fakes import (
     shard_job,
     token,
 )
+from unit.orchestrator.usecases.token_counting.characters import Characters
 
 
 class Generation:
@@ -56,6 +58,7 @@ class Generation:
             token=run_token,
             results=results,
             speech=SpeechCalls(self.samples),
+            counter=Characters(),
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(results.run())
@@ -73,6 +76,26 @@ def failing(code: str, *, times: int) -> FakeBridge:
 
     bridge = FakeBridge(reply)
     return bridge
+
+
+async def test_an_answer_without_usage_is_stored_with_an_estimate() -> None:
+    reply = ModelReply(output_text="text", reasoning="hm")
+    generation = Generation(1, FakeBridge(lambda _: reply))
+
+    await generation.run()
+
+    assert generation.samples.outputs[0].tokens == Tokens(
+        input=len("prompt"), output=6, reasoning=2, estimated=True
+    )
+
+
+async def test_an_answers_own_usage_is_stored_as_it_is() -> None:
+    reply = ModelReply(output_text="text", tokens=Tokens(output=9))
+    generation = Generation(1, FakeBridge(lambda _: reply))
+
+    await generation.run()
+
+    assert generation.samples.outputs[0].tokens == Tokens(output=9)
 
 
 async def test_every_queued_sample_is_asked_for_once() -> None:

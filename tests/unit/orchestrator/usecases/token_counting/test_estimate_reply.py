@@ -4,13 +4,7 @@ import pytest
 
 from orchestrator.domain.tokens import NO_TOKENS, Tokens
 from orchestrator.usecases.token_counting.estimate_reply import with_estimate
-
-
-class Characters:
-    """A token a character."""
-
-    async def counts(self, texts: Sequence[str]) -> Sequence[int] | None:
-        return [len(text) for text in texts]
+from unit.orchestrator.usecases.token_counting.characters import Characters
 
 
 class NoTokenizer:
