@@ -17,6 +17,7 @@ from orchestrator.inbound.boards.rpc import BoardsRpc
 from orchestrator.inbound.history import HistoryRpc
 from orchestrator.inbound.run_wire import run_from
 from orchestrator.inbound.runs import RunsRpc
+from orchestrator.inbound.sample_audio import SampleAudioRpc
 from orchestrator.inbound.schedules.rpc import SchedulesRpc
 from orchestrator.inbound.suite_shares import SuiteSharesRpc
 from orchestrator.inbound.suites import SuitesRpc
@@ -36,6 +37,7 @@ from orchestrator.outbound.postgres.run_changes.discards import PostgresDiscards
 from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
 from orchestrator.outbound.postgres.run_steps import PostgresRunSteps
 from orchestrator.outbound.postgres.runs import PostgresRuns
+from orchestrator.outbound.postgres.sample_audio import PostgresSampleAudio
 from orchestrator.outbound.postgres.schedules.firings import PostgresFirings
 from orchestrator.outbound.postgres.schedules.schedules import PostgresSchedules
 from orchestrator.outbound.postgres.shard_samples import PostgresShardSamples
@@ -78,6 +80,7 @@ from proctor.boards.v1.board_service_pb2_grpc import add_BoardServiceServicer_to
 from proctor.runs.v1.agent_run_service_pb2_grpc import add_AgentRunServiceServicer_to_server
 from proctor.runs.v1.history_service_pb2_grpc import add_RunHistoryServiceServicer_to_server
 from proctor.runs.v1.run_service_pb2_grpc import add_RunServiceServicer_to_server
+from proctor.runs.v1.sample_audio_service_pb2_grpc import add_SampleAudioServiceServicer_to_server
 from proctor.runs.v1.trajectory_service_pb2_grpc import add_TrajectoryServiceServicer_to_server
 from proctor.schedules.v1.schedule_service_pb2_grpc import (
     add_ScheduleServiceServicer_to_server,
@@ -254,6 +257,11 @@ def _server(
                 "proctor.suites.v1.SuiteShareService",
             ),
             (add_RunServiceServicer_to_server, runs, "proctor.runs.v1.RunService"),
+            (
+                add_SampleAudioServiceServicer_to_server,
+                SampleAudioRpc(PostgresSampleAudio(stores.database)),
+                "proctor.runs.v1.SampleAudioService",
+            ),
             (
                 add_AgentRunServiceServicer_to_server,
                 _agent_runs(stores, _finalize(stores, services, keeper)),

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 import orjson
 
 from orchestrator.domain.work import Item
+from servicekit.errors import Kind, ServiceError
 
 Row = Mapping[str, object]
+
+SHOWN_BYTES_MAX = 15 * 1024 * 1024  # a message between services ends at 16 MiB
 
 AUDIO_MISSING = "audio_missing"
 AUDIO_INVALID = "audio_invalid"
@@ -21,6 +24,37 @@ _AUDIO_URL = re.compile(rf"[^?#]+\.({'|'.join(_SUFFIXES)})([?#].*)?", re.IGNOREC
 _AUDIO_TYPE = re.compile(r"(audio/|video/|application/ogg)", re.IGNORECASE)
 # The names under which libraries of datasets put the place of a file.
 _PLACES = ("url", "src", "audio", "path")
+
+
+class AudioNotFound(ServiceError):
+    """The sample's row has no audio."""
+
+    kind = Kind.NOT_FOUND
+    reason = "AUDIO_NOT_FOUND"
+
+    def __init__(self, run_id: str, sample_index: int) -> None:
+        message = f"the row of sample {sample_index} of run {run_id} has no audio"
+        super().__init__(message, run_id=run_id, sample_index=sample_index)
+
+
+class AudioTooLarge(ServiceError):
+    """The audio of a row cannot be shown."""
+
+    kind = Kind.OUT_OF_RANGE
+    reason = "AUDIO_TOO_LARGE"
+
+    def __init__(self, size_bytes: int) -> None:
+        message = f"the audio has {size_bytes} bytes, at most {SHOWN_BYTES_MAX} can be shown"
+        super().__init__(message, size_bytes=size_bytes, bytes_max=SHOWN_BYTES_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAudio:
+    """The audio of a sample, a `data:` URI or an http(s) URL, and which sample it is."""
+
+    audio: str
+    task_id: str
+    model: str
 
 
 @dataclass(frozen=True, slots=True)

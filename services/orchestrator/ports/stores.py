@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
+from orchestrator.domain.agents.trajectory import SampleRef
+from orchestrator.domain.audio import ShownAudio
 from orchestrator.domain.failure import Failure
 from orchestrator.domain.listing import Page, RunFilter, SampleFilter, Slice
 from orchestrator.domain.metrics import Counts, GroupResult
@@ -102,6 +104,17 @@ class Runs(Protocol):
         """Return samples by task, model and index, or raise RunNotFound or InvalidCursor.
 
         A page may have fewer entries than asked for although more follow: rows can be large.
+        """
+        ...
+
+
+class SampleAudio(Protocol):
+    """Audio of samples that the caller may see."""
+
+    async def get(self, caller: Caller, ref: SampleRef) -> ShownAudio:
+        """Return the audio of a sample's row.
+
+        Raises RunNotFound, SampleNotFound, SampleAmbiguous, AudioNotFound or AudioTooLarge.
         """
         ...
 

@@ -50,6 +50,7 @@ _STATUS_BY_KIND = {
 # HTTP has a word of its own for these; their kind alone would say 400.
 _STATUS_BY_REASON = {
     "FILE_TOO_LARGE": 413,
+    "AUDIO_TOO_LARGE": 413,
     "TRAJECTORY_TOO_LARGE": 413,
     "BODY_TIMEOUT": 408,
     # Not a part of ours that is away.
