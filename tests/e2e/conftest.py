@@ -3,19 +3,23 @@
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from e2e.stack import CANARY_KEY, MODELS_TOML, Stack, proctor, start_upstream, stop
+from hub.stand_in import running_hub
 
 
 @pytest.fixture(scope="session")
 def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Stack]]:
     """Start a stack of its own; all are stopped at the end."""
     running: list[tuple[Path, list[subprocess.Popen[str]]]] = []
+    hubs = ExitStack()
 
     def start() -> Stack:
+        hub = hubs.enter_context(running_hub())
         state = tmp_path_factory.mktemp("stack")
         quick, upstream = start_upstream()
         slow, slow_upstream = start_upstream(latency_ms=100)
@@ -28,7 +32,7 @@ def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
             proctor(
                 *("up", "--detach", "--json", "--state", str(state / "state")),
                 *("--models", str(models)),
-                environment={"E2E_PROVIDER_KEY": CANARY_KEY},
+                environment={"E2E_PROVIDER_KEY": CANARY_KEY, "HF_ENDPOINT": hub.url},
             )
         )
         return Stack(
@@ -39,6 +43,7 @@ def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
             state_dir=Path(said["state_dir"]),
             upstream=upstream,
             slow_upstream=slow_upstream,
+            hub=hub,
         )
 
     yield start
@@ -46,6 +51,7 @@ def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
         proctor("down", "--state", str(state / "state"))
         for process in processes:
             stop(process)
+    hubs.close()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 from meetkai_mka1 import SDK
 
+from hub.stand_in import StandInHub
+
 ROOT = Path(__file__).resolve().parents[2]
 PROCTOR = Path(sys.executable).with_name("proctor")
 MOCK_UPSTREAM = ROOT / "tests" / "load" / "mock_upstream.py"
@@ -82,6 +84,7 @@ class Stack:
     state_dir: Path
     upstream: Upstream
     slow_upstream: Upstream
+    hub: StandInHub
 
     def sdk(self) -> SDK:
         """The published client, unmodified."""
