@@ -65,8 +65,21 @@ class Settings(KeySettings):
         "are not public, separated by commas.",
     )
 
+    nats_url: SecretStr | None = Field(
+        default=None, description="NATS, for webhooks of schedules; without it nobody is told."
+    )
+    webhooks_over_http: bool = Field(
+        default=False,
+        description="Webhooks may be http URLs, too: for development, in reachable_networks.",
+    )
+
     # The model bridge
     models_file: Path = Field(description="models.toml: providers, models, prices, limits.")
+
+    @property
+    def webhook_schemes(self) -> tuple[str, ...]:
+        """Schemes of the URLs that webhooks may have."""
+        return ("https", "http") if self.webhooks_over_http else ("https",)
 
     @field_validator("grader_models", "reachable_networks", mode="before")
     @classmethod

@@ -13,6 +13,7 @@ _OUTSIDE = frozenset(
         "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
         "http_proxy", "https_proxy", "no_proxy", "all_proxy",
         "SSL_CERT_FILE", "SSL_CERT_DIR", "GATEWAY_REACHABLE_NETWORKS",
+        "GATEWAY_WEBHOOKS_OVER_HTTP",
     }
 )  # fmt: skip
 _GRADER_PREFIX = "GRADER_"
@@ -78,6 +79,7 @@ def service_environments(
             "MODELS_FILE": addresses.models_file,
             "ORCHESTRATOR_ADDRESS": rpc["orchestrator"],
             "IMPORTER_ADDRESS": rpc["importer"],
+            "NATS_URL": addresses.nats_url,
         },
     }
     environments = {

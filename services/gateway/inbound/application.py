@@ -14,6 +14,7 @@ from gateway.inbound.rest.documentation import OPENAPI_URL, document, mount_page
 from gateway.inbound.rest.problems import HANDLERS
 from gateway.inbound.rest.requests import RequestFrame
 from gateway.inbound.run_body import CreateRunBody
+from gateway.inbound.schedules.body import CreateScheduleBody, UpdateScheduleBody
 from gateway.inbound.shares.routes import CreateSuiteShareBody
 from gateway.inbound.suites import CreateSuiteBody, CreateSuiteVersionBody
 from manifest.generation import GenerationSettings
@@ -33,6 +34,7 @@ _TAGS = [
     {"name": "runs", "description": "Executions of a suite version against models."},
     {"name": "agents", "description": "Runs of agents that happened elsewhere, recorded."},
     {"name": "imports", "description": "Results of evaluations that happened elsewhere."},
+    {"name": "schedules", "description": "Runs that start by the clock."},
     {"name": "samples", "description": "Single rows answered by single models."},
     {"name": "leaderboards", "description": "What runs and suites add up to, for comparing."},
 ]
@@ -61,6 +63,8 @@ def rest_application(routers: Sequence[APIRouter], *, version: str) -> ASGIApp:
             CreateSuiteVersionBody,
             CreateSuiteShareBody,
             CreateRunBody,
+            CreateScheduleBody,
+            UpdateScheduleBody,
             ImportHistoryBody,
             ImportAgentRunBody,
             AppendAgentTrialsBody,
@@ -73,6 +77,7 @@ def rest_application(routers: Sequence[APIRouter], *, version: str) -> ASGIApp:
             "CreateSuiteBody.manifest": "Manifest",
             "CreateSuiteVersionBody.manifest": "Manifest",
             "CreateRunBody.generation": "GenerationSettings",
+            "ScheduleRunBody.generation": "GenerationSettings",
         },
     )
     mount_page(app)

@@ -1,4 +1,4 @@
-"""The body of POST /evals/runs."""
+"""The body of POST /evals/runs, and what of it a schedule has, too."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated
@@ -63,16 +63,12 @@ FineConcurrency = Annotated[
 ]
 
 
-class CreateRunBody(Section):
-    """A run to start."""
+class RunConfigBody(Section):
+    """What a run is to be, whatever it is a run of."""
 
-    suite_id: str = Field(min_length=1, max_length=255)
     models: Annotated[list[ModelId], _few(MODELS_MAX, "TOO_MANY_MODELS")] = Field(
         description="Candidate model ids, distinct.",
         json_schema_extra={"minItems": 1, "maxItems": MODELS_MAX, "uniqueItems": True},
-    )
-    suite_version: Count | None = Field(
-        default=None, description="Default: the suite's active version."
     )
     task_ids: Annotated[list[str] | None, _few(TASK_IDS_MAX, "TOO_MANY_TASK_IDS")] = Field(
         default=None,
@@ -108,14 +104,28 @@ class CreateRunBody(Section):
     max_workflow_sample_activities: Count | None = Field(
         default=None, description="Accepted for compatibility; has no effect."
     )
+
+    @classmethod
+    def broken_rules(cls, raw: RawObject) -> Iterable[Problem]:
+        """Rules over lists and generation settings."""
+        yield from _model_problems(raw.get("models"))
+        yield from _task_problems(raw.get("task_ids"))
+        yield from _generation_problems(raw.get("generation"))
+
+
+class CreateRunBody(RunConfigBody):
+    """A run to start."""
+
+    suite_id: str = Field(min_length=1, max_length=255)
+    suite_version: Count | None = Field(
+        default=None, description="Default: the suite's active version."
+    )
     metadata: Labels = Field(default_factory=dict)
 
     @classmethod
     def broken_rules(cls, raw: RawObject) -> Iterable[Problem]:
-        """Rules over lists, labels and generation settings."""
-        yield from _model_problems(raw.get("models"))
-        yield from _task_problems(raw.get("task_ids"))
-        yield from _generation_problems(raw.get("generation"))
+        """Rules over lists, generation settings and labels."""
+        yield from super().broken_rules(raw)
         yield from label_problems(raw)
 
 

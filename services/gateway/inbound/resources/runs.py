@@ -125,6 +125,7 @@ class RunObject(Identified):
     generation_concurrency: int = Field(description="Model calls in flight at most.")
     grader_concurrency: int = Field(description="Grader executions at once at most.")
     max_samples_per_task: int | None = Field(description="Cap on rows per task; null for none.")
+    schedule_id: str | None = Field(description="The schedule that started it; null for none.")
     created_at: int = Field(description="Unix seconds.")
     started_at: int | None
     completed_at: int | None
@@ -195,6 +196,7 @@ def run_object(run: run_pb2.Run, grader_usage: Mapping[str, ModelUsage] | None =
         generation_concurrency=run.generation_concurrency,
         grader_concurrency=run.grader_concurrency,
         max_samples_per_task=run.max_samples_per_task if capped else None,
+        schedule_id=text_if_set(run, "schedule_id"),
         created_at=seconds(run.create_time),
         started_at=seconds_if_set(run, "start_time"),
         completed_at=ended_at if status is RunStatus.COMPLETED else None,

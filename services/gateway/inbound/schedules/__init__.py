@@ -1,0 +1,1 @@
+"""Schedules: over REST, and for the orchestrator."""

@@ -1,0 +1,1 @@
+"""Run events that webhooks of schedules are told of."""

@@ -1,0 +1,1 @@
+"""What webhooks are still to be told, and the way to them."""
