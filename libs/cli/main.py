@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from cli.commands import changes, demo, files, grader, keys, models, runs, samples, stack, suites
+from cli.commands import (
+    changes,
+    demo,
+    files,
+    grader,
+    keys,
+    models,
+    runs,
+    samples,
+    sharing,
+    stack,
+    suites,
+)
 from cli.errors import CliError
 from cli.session import Session, session_of
 from cli.views.plain import plain
@@ -29,6 +41,7 @@ app.add_typer(demo.app)
 app.add_typer(models.app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(files.app, name="files")
+suites.app.add_typer(sharing.app)
 app.add_typer(suites.app, name="suites")
 app.add_typer(runs.app)
 app.add_typer(changes.app)

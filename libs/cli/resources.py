@@ -130,6 +130,16 @@ class Suite(Resource):
     active_version: int
     latest_version: int
     created_at: int
+    org_id: str = ""
+    access: str = "owner"
+
+
+class SuiteShare(Resource):
+    """An organisation that may read a suite."""
+
+    org_id: str
+    granted_by: str
+    created_at: int
 
 
 class SuiteVersion(Resource):

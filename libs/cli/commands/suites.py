@@ -71,7 +71,7 @@ def version_(
 
 @app.command("list")
 def list_(context: typer.Context, *, as_json: AsJson = False) -> None:
-    """List the team's suites, newest first."""
+    """List the suites that the team sees, newest first: its own, and those shared with it."""
     session = session_of(context)
     session.run(_list(session, as_json=as_json))
 
@@ -92,13 +92,16 @@ def show(
 async def find_suite(api: Api, id_or_name: str) -> Suite:
     """Return the suite with this id, else the only one with this name.
 
+    The team's own come first: no other organisation can take a name away by sharing.
+
     Raises:
         CliError: there is none, or several have the name.
     """
     if id_or_name.startswith("eval_suite_"):
         return Suite.of(await api.get(f"/evals/suites/{id_or_name}"))
     suites = [Suite.of(entry) async for entry in api.entries("/evals/suites", {"limit": 100})]
-    found = [suite for suite in suites if suite.name == id_or_name]
+    named = [suite for suite in suites if suite.name == id_or_name]
+    found = [suite for suite in named if suite.access == "owner"] or named
     if not found:
         raise CliError(f"There is no suite with the id or name {id_or_name}.")
     if len(found) > 1:
@@ -110,10 +113,13 @@ async def find_suite(api: Api, id_or_name: str) -> Suite:
 
 
 async def suites_using(api: Api, file_id: str) -> list[Suite]:
-    """Return the suites whose active version names a file; none when the key may not see suites."""
+    """Return the team's suites whose active version names a file.
+
+    None when the key may not see suites.
+    """
     found = []
     try:
-        async for entry in api.entries("/evals/suites", {"limit": 100}):
+        async for entry in api.entries("/evals/suites", {"limit": 100, "owned_only": True}):
             suite = Suite.of(entry)
             path = f"/evals/suites/{suite.id}/versions/{suite.active_version}"
             if f'"file_id": "{file_id}"' in json.dumps((await api.get(path)).get("manifest")):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from cli.resources import File, JsonObject, Key, Model, Run, Sample, Suite
+from cli.resources import File, JsonObject, Key, Model, Run, Sample, Suite, SuiteShare
 from cli.views.listing import Listing
 
 _TIME = "%Y-%m-%d %H:%M:%SZ"
@@ -39,12 +39,26 @@ def keys_table(keys: Iterable[Key]) -> Listing:
 
 
 def suites_table(suites: Iterable[Suite]) -> Listing:
-    """Return suites with their versions."""
+    """Return suites with their versions, and whose they are that are only shared."""
     rows = [
-        (s.id, s.name, str(s.active_version), str(s.latest_version), _time(s.created_at))
+        (
+            s.id,
+            s.name,
+            str(s.active_version),
+            str(s.latest_version),
+            _time(s.created_at),
+            f"shared by {s.org_id}" if s.access == "shared" else "",
+        )
         for s in suites
     ]
-    return Listing(names=("id", "name", "active version", "latest version", "created"), rows=rows)
+    names = ("id", "name", "active version", "latest version", "created", "shared")
+    return Listing(names=names, rows=rows)
+
+
+def shares_table(shares: Iterable[SuiteShare]) -> Listing:
+    """Return with whom a suite is shared."""
+    rows = [(s.org_id, s.granted_by, _time(s.created_at)) for s in shares]
+    return Listing(names=("organisation", "by key", "since"), rows=rows)
 
 
 def created(suite: Suite) -> str:

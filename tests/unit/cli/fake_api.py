@@ -30,6 +30,7 @@ class FakeProctor:
         self.contents: dict[str, bytes] = {}
         self.suites: dict[str, Object] = {}
         self.manifests: dict[str, Object] = {}
+        self.shares: dict[str, Object] = {}
         self.runs: dict[str, Object] = {}
         self.outcome = "completed"
         self.all_fail = False
@@ -51,6 +52,11 @@ class FakeProctor:
                     "/api/v1/llm/evals/suites/{id}/versions", self._add_version, methods=["POST"]
                 ),
                 Route("/api/v1/llm/evals/suites/{id}/versions/{version}", self._get_version),
+                Route("/api/v1/llm/evals/suites/{id}/shares", self._share, methods=["POST"]),
+                Route("/api/v1/llm/evals/suites/{id}/shares", self._list_shares),
+                Route(
+                    "/api/v1/llm/evals/suites/{id}/shares/{org}", self._unshare, methods=["DELETE"]
+                ),
                 Route("/api/v1/llm/evals/runs", self._create_run, methods=["POST"]),
                 Route("/api/v1/llm/evals/runs", self._list_runs),
                 Route("/api/v1/llm/evals/runs/{id}", self._get_run),
@@ -158,6 +164,21 @@ class FakeProctor:
         if manifest is None or request.path_params["version"] != "1":
             return _found({}, request)
         return JSONResponse({"version": 1, "manifest": manifest})
+
+    async def _share(self, request: Request) -> Response:
+        org = (await request.json())["org_id"]
+        made = {"id": "eval_share_0", "granted_by": "0123", "created_at": 1790000000}
+        self.shares[org] = {**made, "org_id": org, "suite_id": request.path_params["id"]}
+        return JSONResponse(self.shares[org])
+
+    async def _list_shares(self, request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": list(self.shares.values())})
+
+    async def _unshare(self, request: Request) -> Response:
+        if request.path_params["org"] not in self.shares:
+            return refusal(404, "share_not_found", "it is not shared")
+        ended = self.shares.pop(request.path_params["org"])
+        return JSONResponse({"id": ended["id"], "deleted": True})
 
     async def _create_run(self, request: Request) -> Response:
         body = await request.json()
