@@ -16,8 +16,11 @@ from importer.outbound.file_table import PostgresFiles
 from importer.outbound.history.finished import PostgresFinishedImports
 from importer.outbound.history.runs import GrpcRunHistory
 from importer.outbound.hub.client import Hub
+from importer.outbound.hub.requests import Patience
+from importer.outbound.parquet.reader import ParquetReader
 from importer.settings import Settings
 from importer.usecases.delete_file import DeleteFile
+from importer.usecases.hub_datasets.resolve_hub_dataset import ResolveHubDataset
 from importer.usecases.import_results import ImportResults
 from importer.usecases.keep_imports import ImportKeeper
 from importer.usecases.remove_unused import RemoveUnused
@@ -57,12 +60,14 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
         upload = UploadFile(
             files=files, uses=uses, blobs=blobs, clock=clock, max_bytes=settings.max_file_bytes
         )
+        at_rest = RowsAtRest(datasets=datasets, uses=uses, blobs=blobs, clock=clock)
+        at_once = Turns(settings.datasets_at_once)
         resolve = ResolveDataset(
             files=files,
-            at_rest=RowsAtRest(datasets=datasets, uses=uses, blobs=blobs, clock=clock),
+            at_rest=at_rest,
             blobs=blobs,
             limits=row_limits(settings),
-            at_once=Turns(settings.datasets_at_once),
+            at_once=at_once,
         )
         remove_unused = RemoveUnused(
             datasets=datasets,
@@ -94,7 +99,10 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
                 (add_FileServiceServicer_to_server, files_rpc, "proctor.files.v1.FileService"),
                 (
                     add_ImportServiceServicer_to_server,
-                    ImportsRpc(resolve=resolve),
+                    ImportsRpc(
+                        resolve=resolve,
+                        resolve_hub=hub_datasets(settings, at_rest=at_rest, at_once=at_once),
+                    ),
                     "proctor.imports.v1.ImportService",
                 ),
                 (
@@ -111,6 +119,20 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
 async def _answers(database: Database) -> bool:
     async with database.connection() as connection:
         return await connection.fetchval("SELECT true") is True
+
+
+def hub_datasets(settings: Settings, *, at_rest: RowsAtRest, at_once: Turns) -> ResolveHubDataset:
+    """Return the use case that asks the hub with the operator's token."""
+    hub = Hub(settings.hub_url, patience=Patience(attempts=settings.hub_attempts))
+    return ResolveHubDataset(
+        hub=lambda: hub.asked_as(settings.hub_token),
+        tables=ParquetReader(memory_bytes=settings.parquet_memory_bytes),
+        at_rest=at_rest,
+        limits=row_limits(settings),
+        at_once=at_once,
+        download_bytes_max=settings.max_hub_bytes,
+        time_s=settings.hub_dataset_s,
+    )
 
 
 def row_limits(settings: Settings) -> RowLimits:

@@ -29,6 +29,10 @@ class Settings(BaseSettings):
         hub_url: address of the Hugging Face hub or of a mirror; `HF_ENDPOINT` is read as well.
         hub_token: what the hub is asked with for datasets, in the name of every team; none asks for
             public ones only. `HF_TOKEN` is read as well. Imports bring tokens of their own.
+        hub_attempts: how often a request for a dataset is sent before the hub counts as away; the
+            pauses double from 0.5 s, so that 8 attempts outlive a minute.
+        parquet_memory_bytes: what a process that reads a Parquet file may use, of address space;
+            there are at most `datasets_at_once` and one for each other team.
         max_hub_bytes: most bytes that are downloaded for one dataset.
         hub_dataset_s: longest time one dataset of the hub may take; below the 10 minutes after
             which the orchestrator gives up.
@@ -70,6 +74,8 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(validation_alias=AliasChoices("IMPORTER_HUB_TOKEN", "HF_TOKEN")),
     ] = None
+    hub_attempts: Annotated[int, Field(ge=1, le=10)] = 8
+    parquet_memory_bytes: Annotated[int, Field(ge=256 * MIB, le=64 * 1024 * MIB)] = 1536 * MIB
     max_hub_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * MIB)] = 4 * 1024 * MIB
     hub_dataset_s: Annotated[int, Field(ge=10, le=590)] = 540
     orchestrator_address: str = ""

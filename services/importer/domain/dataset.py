@@ -11,6 +11,8 @@ class RowFormat(StrEnum):
 
     JSONL = "jsonl"
     CSV = "csv"
+    HUB = "hub"
+    """The files of a hub dataset, each in its own format."""
 
 
 class DatasetError(ServiceError):
@@ -36,10 +38,10 @@ class DatasetRaced(ServiceError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetSource:
-    """The content of a file read as rows; the same source gives the same rows.
+    """What rows are made of; the same source gives the same rows.
 
     Attributes:
-        sha256: digest of the file's content.
+        sha256: digest of the file's content, or of all that names a dataset of the hub.
         row_format: how its rows are written.
         max_rows: only the first so many; None for all.
     """

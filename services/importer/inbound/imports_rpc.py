@@ -6,7 +6,9 @@ import grpc
 from pydantic import ValidationError
 
 from importer.domain.dataset import DatasetError, RowFormat
+from importer.domain.hub_datasets.wanted import WantedDataset, patterns_of
 from importer.inbound.files_wire import owner_of
+from importer.usecases.hub_datasets.resolve_hub_dataset import ResolveHubDataset
 from importer.usecases.resolve_dataset import ResolveDataset
 from manifest.schema import Dataset
 from proctor.imports.v1 import import_service_pb2 as pb
@@ -19,6 +21,7 @@ class ImportsRpc(rpc.ImportServiceServicer):
     """Serves the team of the caller."""
 
     resolve: ResolveDataset
+    resolve_hub: ResolveHubDataset
 
     async def ResolveDataset(
         self,
@@ -27,20 +30,32 @@ class ImportsRpc(rpc.ImportServiceServicer):
     ) -> pb.ResolveDatasetResponse:
         """Turn a dataset into rows at rest."""
         dataset = _dataset(request.dataset_json)
-        if dataset.file_id is None:
-            raise DatasetError(
-                "datasets from the Hugging Face hub are not supported yet; upload a file",
-                param="source",
+        owner = owner_of(current_caller())
+        if dataset.path is not None:
+            rows = await self.resolve_hub(owner, _wanted(dataset.path, dataset))
+        elif dataset.file_id is not None:
+            rows = await self.resolve(
+                owner,
+                file_id=dataset.file_id,
+                row_format=RowFormat(dataset.format) if dataset.format else None,
+                max_rows=dataset.max_rows,
             )
-        rows = await self.resolve(
-            owner_of(current_caller()),
-            file_id=dataset.file_id,
-            row_format=RowFormat(dataset.format) if dataset.format else None,
-            max_rows=dataset.max_rows,
-        )
+        else:
+            raise DatasetError("needs exactly one of `file_id` and `path`", param="dataset")
         return pb.ResolveDatasetResponse(
             rows_sha256=rows.sha256, row_count=rows.row_count, size_bytes=rows.size_bytes
         )
+
+
+def _wanted(repo: str, dataset: Dataset) -> WantedDataset:
+    return WantedDataset(
+        repo=repo,
+        config=dataset.name,
+        split=dataset.split,
+        revision=dataset.revision,
+        data_files=patterns_of(dataset.data_files),
+        max_rows=dataset.max_rows,
+    )
 
 
 def _dataset(raw: bytes) -> Dataset:

@@ -1,6 +1,6 @@
 """File patterns: `*` and `?` within a folder, `**` for any folders, `[...]` for one character."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from fnmatch import fnmatchcase
 
 _MAGIC = frozenset("*?[")
@@ -19,12 +19,15 @@ def is_plain(pattern: str) -> bool:
     return not _MAGIC & set(pattern)
 
 
-def matching(pattern: str, paths: Iterable[str]) -> list[str]:
+def matching(pattern: str, paths: Collection[str]) -> list[str]:
     """Return the paths that a pattern matches, sorted.
 
     Names that begin with a dot or two underscores are only matched by patterns that begin so.
     """
     steps = _steps(pattern)
+    if is_plain(pattern):
+        plain = "/".join(steps)
+        return [plain] if plain in paths else []
     return sorted(path for path in paths if _matches(steps, path.split("/")))
 
 

@@ -40,11 +40,9 @@ def _check_shape(text: str) -> None:
         raise ValueError("too long")
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            raise ValueError("an alias")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if depth > _DEPTH_MAX:
-            raise ValueError("nested too deep")
+        if depth > _DEPTH_MAX or isinstance(event, yaml.AliasEvent):
+            raise ValueError("nested too deep, or more than it seems")
