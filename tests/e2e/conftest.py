@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from e2e.stack import CANARY_KEY, MODELS_TOML, Stack, proctor, start_upstream, stop
+from e2e.stack import CANARY_KEY, MODELS_TOML, RECEIVERS, Stack, proctor, start_upstream, stop
 from hub.stand_in import running_hub
 
 
@@ -32,7 +32,12 @@ def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
             proctor(
                 *("up", "--detach", "--json", "--state", str(state / "state")),
                 *("--models", str(models)),
-                environment={"E2E_PROVIDER_KEY": CANARY_KEY, "HF_ENDPOINT": hub.url},
+                environment={
+                    "E2E_PROVIDER_KEY": CANARY_KEY,
+                    "HF_ENDPOINT": hub.url,
+                    "GATEWAY_REACHABLE_NETWORKS": RECEIVERS,
+                    "GATEWAY_WEBHOOKS_OVER_HTTP": "true",
+                },
             )
         )
         return Stack(

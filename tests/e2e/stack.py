@@ -21,6 +21,9 @@ MOCK_UPSTREAM = ROOT / "tests" / "load" / "mock_upstream.py"
 # The provider key of these tests: it must be found nowhere but in the gateway's environment.
 CANARY_KEY = "sk-canary-7f3a9c51e2b84d06"
 
+# Where webhooks of tests listen; every other address of this machine stays out of reach.
+RECEIVERS = "127.0.42.0/24"
+
 MODELS_TOML = """\
 [providers.mock]
 base_url = "{url}/v1"
