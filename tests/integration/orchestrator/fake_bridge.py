@@ -95,7 +95,7 @@ class FakeBridge(ModelBridgeServiceServicer):
 
     def _note(self, call: pb.ModelCall) -> None:
         body = json.loads(call.body_json)
-        self.calls[f"{body['model']}: {body['input']}"] += 1
+        self.calls[f"{body['model']}: {body.get('input', body.get('audio'))}"] += 1
         self.bodies.append(body)
         self.messages.append(call)
 

@@ -139,7 +139,7 @@ def _functions(source: str) -> set[str]:
 def _item(task: dict[str, Any], row: dict[str, Any], index: int, examples: list[str]) -> pb.Item:
     item = pb.Item(sample_index=index, row_json=json.dumps(row).encode())
     try:
-        item.prompt = "\n".join([*examples, _render(task["prompt_template"], row)])
+        item.prompt = "\n".join([*examples, _render(task.get("prompt_template", ""), row)])
         if "target_template" in task:
             item.target = _render(task["target_template"], row)
     except KeyError as error:

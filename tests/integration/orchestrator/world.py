@@ -28,6 +28,7 @@ from proctor.models.v1.model_bridge_service_pb2_grpc import (
 from proctor.runs.v1 import run_pb2, run_service_pb2, sample_pb2
 from proctor.runs.v1.history_service_pb2_grpc import RunHistoryServiceStub
 from proctor.runs.v1.run_service_pb2_grpc import RunServiceStub
+from proctor.runs.v1.sample_audio_service_pb2_grpc import SampleAudioServiceStub
 from proctor.sandbox.v1.sandbox_service_pb2_grpc import add_SandboxServiceServicer_to_server
 from proctor.schedules.v1.admission_service_pb2_grpc import add_AdmissionServiceServicer_to_server
 from proctor.schedules.v1.schedule_service_pb2_grpc import ScheduleServiceStub
@@ -64,6 +65,7 @@ class World:
     runs: Any = None
     schedules: Any = None
     shares: Any = None
+    audio: Any = None
     history: Any = None
 
     def __post_init__(self) -> None:
@@ -251,6 +253,7 @@ class World:
         async with open_channel(address, secret=SECRET) as channel:
             self.suites, self.runs = SuiteServiceStub(channel), RunServiceStub(channel)
             self.shares = SuiteShareServiceStub(channel)
+            self.audio = SampleAudioServiceStub(channel)
             self.history = RunHistoryServiceStub(channel)
             self.schedules = ScheduleServiceStub(channel)
             yield
