@@ -99,8 +99,22 @@ async def _parts(
     yield pb.StageHistoryRequest(header=pb.StageHeader(run_id=run_id, time=_stamp(time)))
     async for batch in batches:
         for part in _pieces(batch):
-            samples = [pb.HistoricalSample(**sample._asdict()) for sample in part]
+            samples = [_sample(sample) for sample in part]
             yield pb.StageHistoryRequest(samples=pb.HistoricalSamples(samples=samples))
+
+
+def _sample(sample: HarnessSample) -> pb.HistoricalSample:
+    return pb.HistoricalSample(
+        sample_index=sample.sample_index,
+        dataset_row_json=sample.row_json,
+        prompt=sample.prompt,
+        target=sample.target,
+        output_text=sample.output_text,
+        extracted_output=sample.extracted_output,
+        scores_json=sample.scores_json,
+        judge_json=sample.judge_json,
+        failure=sample.failure,
+    )
 
 
 def _pieces(batch: Sequence[HarnessSample]) -> list[Sequence[HarnessSample]]:
