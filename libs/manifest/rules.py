@@ -28,6 +28,7 @@ _FILE_FIELDS = ("file_id", "format")
 _DEFAULT_EXECUTION = {"sample": "per_sample", "batch": "aggregate"}
 
 _DATA_FILES_MAX = 1_000
+_DATA_FILE_CHARS_MAX = 1_024
 
 
 def dataset(raw: RawObject) -> Iterator[Problem]:
@@ -143,7 +144,9 @@ def _repeats(objects: list[object], field: str, *, reason: str) -> Iterator[Prob
 
 def _is_names(value: object) -> bool:
     names = value if isinstance(value, list) else [value]
-    return 0 < len(names) <= _DATA_FILES_MAX and all(isinstance(n, str) and n for n in names)
+    return 0 < len(names) <= _DATA_FILES_MAX and all(
+        isinstance(n, str) and 0 < len(n) <= _DATA_FILE_CHARS_MAX for n in names
+    )
 
 
 def _is_count(value: object) -> bool:

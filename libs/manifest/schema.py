@@ -29,11 +29,18 @@ SOURCE_BYTES_MAX = 256 * 1024
 METRICS_MAX = 100
 
 _TASK_ID = re.compile(r"[A-Za-z0-9_.-]+")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)?")
 
 
 def _task_id(value: str) -> str:
     if not _TASK_ID.fullmatch(value):
         raise broken("may only have letters, digits, `_`, `.` and `-`")
+    return value
+
+
+def _hub_name(value: str) -> str:
+    if not _HUB_NAME.fullmatch(value) or ".." in value:
+        raise broken("must be the name of a dataset on the hub, such as openai/gsm8k")
     return value
 
 
@@ -56,6 +63,11 @@ DataFiles = Annotated[
     BeforeValidator(_data_files, json_schema_input_type=_Files | dict[str, _Files] | None),
 ]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
+HubName = Annotated[
+    str,
+    Field(min_length=1, max_length=255, json_schema_extra={"pattern": f"^{_HUB_NAME.pattern}$"}),
+    AfterValidator(_hub_name),
+]
 MetricId = Annotated[str, Field(min_length=1, max_length=128)]
 TaskId = Annotated[
     str,
@@ -79,16 +91,16 @@ class Dataset(Section):
     # Stays None when it is left out: `references.dataset_format` looks at the file's name later.
     format: Literal["jsonl", "csv"] | None = None
     """Format of the file. Default: by its name, `.jsonl` and `.ndjson` or `.csv`."""
-    path: Name | None = None
-    """Dataset on the hub, such as `openai/gsm8k`; not supported yet, upload a file instead."""
+    path: HubName | None = None
+    """Dataset on the Hugging Face hub, such as `openai/gsm8k`."""
     name: Name | None = None
     """Configuration of the hub dataset. Default: `default`, or the only one there is."""
     split: Name | None = None
     """Split of the hub dataset. Default: the first there is of test, validation, dev, train."""
     revision: Name | None = None
-    """Branch, tag or commit of the hub dataset."""
+    """Branch, tag or commit of the hub dataset. Default: `main`, as it is when the run starts."""
     data_files: DataFiles = None
-    """Files of the hub dataset: a name, a list of names, or an object from split to these."""
+    """Files of the hub dataset: a pattern, a list of patterns, or an object from split to these."""
     dataset_kwargs: dict[str, JsonValue] | None = None
     """Kept and returned with the manifest; has no effect."""
     max_rows: Annotated[WholeNumber, Field(ge=1, le=1_000_000)] | None = None

@@ -1,7 +1,7 @@
 """Check a manifest as far as that is possible before a run."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from manifest import programs, references
 from manifest.parsing import ManifestInvalid, parse_manifest
@@ -61,25 +61,11 @@ class CheckManifest:
             looking = tasks.create_task(self._lookup(wanted))
             checking = tasks.create_task(self._sandbox.check(programs.programs(manifest)))
         found = looking.result()
-        problems = [*_hub_problems(manifest), *_file_problems(wanted, found)]
-        return found, [*problems, *checking.result().violations]
+        return found, [*_file_problems(wanted, found), *checking.result().violations]
 
     async def _lookup(self, wanted: Sequence[FileReference]) -> Mapping[str, FileFacts]:
         file_ids = list(dict.fromkeys(reference.file_id for reference in wanted))
         return await self._files.lookup(file_ids) if file_ids else {}
-
-
-def _hub_problems(manifest: Manifest) -> Iterator[Violation]:
-    for index, task in enumerate(manifest.tasks):
-        examples = task.fewshot.dataset if task.fewshot is not None else None
-        for place, dataset in (("dataset", task.dataset), ("fewshot.dataset", examples)):
-            if dataset is not None and dataset.path is not None:
-                path = f"manifest.tasks[{index}].{place}.path"
-                message = (
-                    f"{path} names a dataset of the Hugging Face hub, which this server cannot "
-                    "load yet; upload its rows as a file and give `file_id`"
-                )
-                yield Violation(path, "UNSUPPORTED_DATASET", message)
 
 
 def _file_problems(

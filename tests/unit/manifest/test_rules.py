@@ -27,6 +27,10 @@ ProblemsOfTask = Callable[[Mapping[str, object]], list[Violation]]
         ({"file_id": 3}, ".file_id"),
         ({"path": "p", "data_files": {"test": [3]}}, ".data_files"),
         ({"path": "p", "data_files": []}, ".data_files"),
+        ({"path": "p", "data_files": "x" * 1_025}, ".data_files"),
+        ({"path": "a/../b"}, ".path"),
+        ({"path": "a/b/c"}, ".path"),
+        ({"path": "https://a/b"}, ".path"),
     ],
 )
 def test_a_dataset_that_contradicts_itself_is_refused(
@@ -42,6 +46,7 @@ def test_a_dataset_that_contradicts_itself_is_refused(
     [
         {"file_id": "f", "source": "file", "format": "csv", "max_rows": 5, "audio_column": "a"},
         {"path": "p", "data_files": "a.csv"},
+        {"path": "openai/gsm8k", "data_files": "x" * 1_024},
         {"path": "p", "data_files": ["a.csv"]},
         {"path": "p", "data_files": {"test": "a.csv", "train": ["b.csv", "c.csv"]}},
         {"path": "p", "name": "main", "split": "test", "revision": "r", "dataset_kwargs": {"a": 1}},
