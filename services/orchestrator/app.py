@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from blobstore.named import NamedObjects
 from blobstore.store import BlobStore
 from eventbus.bus import Bus, StreamSpec
 from eventbus.consumer import PullConsumer
@@ -26,6 +27,10 @@ from orchestrator.outbound.postgres.agents.agent_runs import PostgresAgentRuns
 from orchestrator.outbound.postgres.agents.trajectories import PostgresTrajectories
 from orchestrator.outbound.postgres.boards.store import PostgresBoards
 from orchestrator.outbound.postgres.boards.token_measures import PostgresTokenMeasures
+from orchestrator.outbound.postgres.embedding import (
+    PostgresEmbeddingChunks,
+    PostgresUnneededVectors,
+)
 from orchestrator.outbound.postgres.history.imports import PostgresHistory
 from orchestrator.outbound.postgres.history.stages import PostgresHistoryStages
 from orchestrator.outbound.postgres.leases import PostgresLeases
@@ -45,6 +50,7 @@ from orchestrator.outbound.postgres.shards import PostgresShards
 from orchestrator.outbound.postgres.suite_shares import PostgresSuiteShares
 from orchestrator.outbound.postgres.suites import PostgresSuites
 from orchestrator.outbound.publishing import publisher
+from orchestrator.outbound.scoring.process import ScoringProcess
 from orchestrator.outbound.services.admission import GrpcAdmission
 from orchestrator.outbound.services.bridge import GrpcBridge
 from orchestrator.outbound.services.grader import GrpcSandbox
@@ -57,7 +63,11 @@ from orchestrator.usecases.agents.record_run import RecordRun
 from orchestrator.usecases.check_manifest import CheckManifest
 from orchestrator.usecases.create_run import CreateRun
 from orchestrator.usecases.create_suite import CreateSuite, CreateSuiteVersion
+from orchestrator.usecases.embedding.drop_vectors import VectorRemover
+from orchestrator.usecases.embedding.embed_shard import EmbedShard
+from orchestrator.usecases.embedding.prepare_task import PrepareEmbedding
 from orchestrator.usecases.finalize_run import FinalizeRun
+from orchestrator.usecases.hold_run_token import RunTokens
 from orchestrator.usecases.import_history import ImportHistory, StageRemover
 from orchestrator.usecases.inline_programs import InlinePrograms
 from orchestrator.usecases.keep_leases import LeaseKeeper
@@ -101,6 +111,9 @@ EVENTS = "EVENTS"
 
 _HOUR_S = 3600.0
 
+# Objects of runs, beside the blobs.
+_OBJECTS = "runs"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Stores:
@@ -134,6 +147,7 @@ class _Services:
     sandbox: GrpcSandbox
     files: GrpcFiles
     datasets: StoredDatasets
+    objects: NamedObjects
     counter: O200kCounter
     admission: GrpcAdmission
 
@@ -161,6 +175,11 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
             Sweeper(stores.leases, period_s=settings.sweep_s),
             FireSchedules(stores.firings, starts, SystemClock(), period_s=period_s),
             FileRemover(stores.discards, services.files, period_s=settings.sweep_s),
+            VectorRemover(
+                PostgresUnneededVectors(stores.database),
+                services.objects,
+                period_s=settings.sweep_s,
+            ),
             StageRemover(stores.history_stages, SystemClock(), period_s=settings.sweep_s),
         )
 
@@ -205,6 +224,7 @@ async def _services(stack: AsyncExitStack, settings: Settings) -> _Services:
         sandbox=GrpcSandbox(await channel(settings.grader_address)),
         files=GrpcFiles(importer),
         datasets=StoredDatasets(importer, BlobStore.open(settings.blob_url.get_secret_value())),
+        objects=NamedObjects.open(settings.blob_url.get_secret_value(), folder=_OBJECTS),
         counter=O200kCounter(),
         admission=GrpcAdmission(gateway),
     )
@@ -330,11 +350,13 @@ def _consumers(
     bus: Bus, stores: _Stores, services: _Services, keeper: LeaseKeeper, settings: Settings
 ) -> tuple[PullConsumer, PullConsumer]:
     leased = LeasedWork(stores.leases, stores.steps, keeper)
+    rows = TaskRows(services.files, services.datasets)
     prepare = PrepareRun(
         steps=stores.steps,
         preparations=stores.preparations,
         inline_programs=InlinePrograms(services.files, services.sandbox),
-        rows=TaskRows(services.files, services.datasets),
+        embeddings=PrepareEmbedding(rows, stores.preparations, services.objects),
+        rows=rows,
         sandbox=services.sandbox,
         leased=leased,
         shard_samples_max=settings.shard_samples_max,
@@ -343,12 +365,18 @@ def _consumers(
     run_shard = RunShard(
         shards=stores.shards,
         samples=stores.samples,
-        steps=stores.steps,
+        tokens=RunTokens(services.bridge, stores.steps, SystemClock()),
         bridge=services.bridge,
         sandbox=services.sandbox,
         leased=leased,
-        clock=SystemClock(),
         counter=services.counter,
+        embeddings=EmbedShard(
+            bridge=services.bridge,
+            samples=stores.samples,
+            chunks=PostgresEmbeddingChunks(stores.database),
+            objects=services.objects,
+            scorer=ScoringProcess(services.objects, at_once=settings.scorings_at_once),
+        ),
     )
     run_steps = work.run_steps({RunStep.PREPARE: prepare, RunStep.FINALIZE: finalize})
     return (

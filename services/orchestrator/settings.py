@@ -25,6 +25,8 @@ class Settings(BaseSettings):
             them gets one more.
         steps_at_once: runs that this process prepares or finalises at the same time; a team that
             has none of them gets one more.
+        scorings_at_once: processes that score embedding tasks at the same time, one core each; a
+            team that has none of them gets one more.
         shard_samples_max: samples of a shard at most.
         lease_s: how long a lease is good without renewal: a dead worker's shard waits this long.
         heartbeat_s: time between renewals.
@@ -53,6 +55,7 @@ class Settings(BaseSettings):
     log_json: bool = True
     shards_at_once: Annotated[int, Field(ge=1, le=1_000)] = 64
     steps_at_once: Annotated[int, Field(ge=1, le=100)] = 4
+    scorings_at_once: Annotated[int, Field(ge=1, le=100)] = 2
     shard_samples_max: Annotated[int, Field(ge=1, le=100_000)] = 1_000
     lease_s: Annotated[float, Field(ge=0.5, le=600)] = 10.0
     heartbeat_s: Annotated[float, Field(ge=0.1, le=200)] = 3.0

@@ -70,6 +70,7 @@ class ShardJob:
         grader_json: Normalised grader with its source inlined.
         extraction_json: Normalised output extraction.
         transcription_json: What speech models are told; None when the model is prompted.
+        embedding_json: Where inputs of an embedding task lie; None for every other type.
     """
 
     shard: Shard
@@ -81,6 +82,7 @@ class ShardJob:
     extraction_json: bytes
     run_token: str
     transcription_json: bytes | None = None
+    embedding_json: bytes | None = None
 
 
 # A sample travels in a message of at most 16 MiB, with its output; a prompt goes to its model in
@@ -139,6 +141,7 @@ class PreparedTask:
     Attributes:
         audio_column: Column of its rows that has audio; None when none is named.
         transcription_json: What speech models are told; None for a task whose models are prompted.
+        embedding_json: Where inputs of an embedding task lie; None for every other type.
     """
 
     task_ord: int
@@ -149,6 +152,7 @@ class PreparedTask:
     item_count: int
     audio_column: str | None = None
     transcription_json: bytes | None = None
+    embedding_json: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,3 +80,16 @@ class RunToken:
             await self._steps.note_token(self._run_id, self._token)
         except ServiceError as error:  # another worker will renew it once more
             _log.warning("renewal_not_kept", run_id=self._run_id, error=repr(error))
+
+
+class RunTokens:
+    """Makes the tokens of runs that this process works on."""
+
+    def __init__(self, bridge: Bridge, steps: RunSteps, clock: Clock) -> None:
+        self._bridge = bridge
+        self._steps = steps
+        self._clock = clock
+
+    def of(self, run_id: str, token: str) -> RunToken:
+        """Return a run's token, to be held as long as something of the run is worked on."""
+        return RunToken(run_id, token, bridge=self._bridge, steps=self._steps, clock=self._clock)

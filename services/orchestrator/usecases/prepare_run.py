@@ -12,6 +12,7 @@ from orchestrator.domain.sharding import TaskSize, plan_shards
 from orchestrator.domain.work import Item, PreparationOrder, PreparedTask, RunJob, RunStep
 from orchestrator.ports.services import Sandbox
 from orchestrator.ports.stores import Preparations, RunSteps
+from orchestrator.usecases.embedding.prepare_task import PrepareEmbedding
 from orchestrator.usecases.failures import as_run_failure
 from orchestrator.usecases.inline_programs import InlinePrograms, ReadyTask
 from orchestrator.usecases.leased_work import LeasedWork
@@ -31,6 +32,8 @@ _TASKS_AT_ONCE = 4
 _ITEMS_MAX = 1_000
 _ITEM_CHARS_MAX = 4 * 1024 * 1024
 
+_NO_GRADER = b"{}"
+
 _log = logs.get_logger("orchestrator.prepare_run")
 
 
@@ -47,6 +50,7 @@ class PrepareRun:
         steps: RunSteps,
         preparations: Preparations,
         inline_programs: InlinePrograms,
+        embeddings: PrepareEmbedding,
         rows: TaskRows,
         sandbox: Sandbox,
         leased: LeasedWork,
@@ -55,6 +59,7 @@ class PrepareRun:
         self._steps = steps
         self._preparations = preparations
         self._inline_programs = inline_programs
+        self._embeddings = embeddings
         self._rows = rows
         self._sandbox = sandbox
         self._leased = leased
@@ -83,12 +88,18 @@ class PrepareRun:
         done = await self._preparations.prepared(job.lease)
         selected = _selected(job)
         missing = [(place, task) for place, task in selected if place not in done]
-        ready = await self._inline_programs(missing) if missing else []
+        asked = [(place, task) for place, task in missing if task.embedding is None]
+        embedded = [(place, task) for place, task in missing if task.embedding is not None]
+        ready = await self._inline_programs(asked) if asked else []
         sources = await self._rows.sources([task for _, task in missing])
         turns = asyncio.Semaphore(_TASKS_AT_ONCE)
         async with asyncio.TaskGroup() as tasks:
             preparing = [
                 tasks.create_task(self._prepare_task(job, task, sources, turns)) for task in ready
+            ]
+            preparing += [
+                tasks.create_task(self._prepare_embedding(job, place, task, sources, turns))
+                for place, task in embedded
             ]
         sizes = [*done.values(), *(task.result() for task in preparing)]
         return sorted(sizes, key=lambda size: size.task_ord)
@@ -103,9 +114,7 @@ class PrepareRun:
             except ServiceError as error:
                 about = partial(sources.task_failure, task=ready.task)
                 raise as_run_failure(error, stage=_STAGE, about=about) from error
-            if not count:
-                nothing = Failure(code="empty_dataset", message="there are no rows", stage=_STAGE)
-                raise sources.task_failure(nothing, ready.task)
+            _require_items(count, ready.task, sources)
             prepared = PreparedTask(
                 task_ord=ready.task_ord,
                 task_id=ready.task.id,
@@ -118,6 +127,25 @@ class PrepareRun:
             )
             await self._preparations.complete_task(job.lease, prepared)
         return TaskSize(task_ord=ready.task_ord, item_count=count, aggregate=ready.aggregate)
+
+    async def _prepare_embedding(
+        self, job: RunJob, task_ord: int, task: Task, sources: TaskSources, turns: asyncio.Semaphore
+    ) -> TaskSize:
+        async with turns:
+            await self._preparations.clear_task(job.lease, task_ord)
+            count, inputs = await self._embeddings(job, task_ord, task, sources)
+            _require_items(count, task, sources)
+            prepared = PreparedTask(
+                task_ord=task_ord,
+                task_id=task.id,
+                grader_json=_NO_GRADER,
+                extraction_json=normalised_json(task.output_extraction),
+                aggregate=True,
+                item_count=count,
+                embedding_json=inputs.to_json(),
+            )
+            await self._preparations.complete_task(job.lease, prepared)
+        return TaskSize(task_ord=task_ord, item_count=count, aggregate=True)
 
     async def _store_items(self, job: RunJob, ready: ReadyTask, sources: TaskSources) -> int:
         task = ready.task
@@ -147,6 +175,12 @@ def _transcription_json(task: Task) -> bytes | None:
         return None
     prompted = task.prompt_template is not None
     return Transcription(language=task.language, prompted=prompted).to_json()
+
+
+def _require_items(count: int, task: Task, sources: TaskSources) -> None:
+    if not count:
+        nothing = Failure(code="empty_dataset", message="there are no rows", stage=_STAGE)
+        raise sources.task_failure(nothing, task)
 
 
 def _selected(job: RunJob) -> list[tuple[int, Task]]:

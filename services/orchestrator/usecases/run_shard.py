@@ -7,13 +7,14 @@ from functools import partial
 from orchestrator.domain.sharding import ShardKind
 from orchestrator.domain.work import ShardJob
 from orchestrator.ports.services import Bridge, Sandbox
-from orchestrator.ports.stores import RunSteps, Shards, ShardSamples
+from orchestrator.ports.stores import Shards, ShardSamples
 from orchestrator.ports.token_measures import TokenCounter
 from orchestrator.usecases.backoff import insist
+from orchestrator.usecases.embedding.embed_shard import EmbedShard
 from orchestrator.usecases.generate_samples import SampleGenerator
 from orchestrator.usecases.grade_group import GroupGrader
 from orchestrator.usecases.grade_samples import SampleGrader
-from orchestrator.usecases.hold_run_token import RunToken
+from orchestrator.usecases.hold_run_token import RunToken, RunTokens
 from orchestrator.usecases.keep_leases import HeldLease
 from orchestrator.usecases.leased_work import LeasedWork
 from orchestrator.usecases.on_behalf import caller_of
@@ -21,7 +22,6 @@ from orchestrator.usecases.speech_calls import SpeechCalls
 from orchestrator.usecases.store_results import ResultStore
 from servicekit import logs
 from servicekit.caller import calling_as
-from servicekit.clock import Clock
 
 _STAGE = "generate"
 
@@ -36,22 +36,22 @@ class RunShard:
         *,
         shards: Shards,
         samples: ShardSamples,
-        steps: RunSteps,
+        tokens: RunTokens,
         bridge: Bridge,
         sandbox: Sandbox,
         leased: LeasedWork,
-        clock: Clock,
         counter: TokenCounter,
+        embeddings: EmbedShard,
     ) -> None:
         self._shards = shards
         self._samples = samples
         self._speech = SpeechCalls(samples)
-        self._steps = steps
+        self._tokens = tokens
         self._bridge = bridge
         self._sandbox = sandbox
         self._leased = leased
-        self._clock = clock
         self._counter = counter
+        self._embeddings = embeddings
 
     async def __call__(self, run_id: str, shard_no: int) -> None:
         """Work on a shard until it is done; nothing when it is done or in other hands."""
@@ -69,10 +69,10 @@ class RunShard:
             _log.info("shard_finished", kind=job.shard.kind, samples=job.shard.size)
 
     async def _work(self, job: ShardJob, held: HeldLease) -> None:
-        token = RunToken(
-            job.run.id, job.run_token, bridge=self._bridge, steps=self._steps, clock=self._clock
-        )
-        if job.shard.kind is ShardKind.AGGREGATE:
+        token = self._tokens.of(job.run.id, job.run_token)
+        if job.embedding_json is not None:
+            await self._embeddings(job, held, token, job.embedding_json)
+        elif job.shard.kind is ShardKind.AGGREGATE:
             group = GroupGrader(job, samples=self._samples, sandbox=self._sandbox, token=token)
             await group.run()
         else:

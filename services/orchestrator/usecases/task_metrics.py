@@ -2,6 +2,7 @@
 
 from manifest.parsing import parse_manifest
 from manifest.schema import Task
+from orchestrator.domain.embedding.declared import declared_metrics
 from orchestrator.domain.metrics import SCORE, DeclaredMetric, TaskMetrics
 
 
@@ -11,15 +12,18 @@ def task_metrics(manifest_json: bytes) -> list[TaskMetrics]:
 
 
 def _of(task: Task) -> TaskMetrics:
+    declared = [
+        DeclaredMetric(
+            id=metric.id,
+            averaged=metric.aggregation == "mean",
+            higher_is_better=metric.higher_is_better,
+        )
+        for metric in task.metrics or ()
+    ]
+    if task.embedding is not None:
+        declared = declared_metrics(task.embedding.kind, declared)
     return TaskMetrics(
         task_id=task.id,
-        declared=[
-            DeclaredMetric(
-                id=metric.id,
-                averaged=metric.aggregation == "mean",
-                higher_is_better=metric.higher_is_better,
-            )
-            for metric in task.metrics or ()
-        ],
+        declared=declared,
         metric_id=task.grader.metric_id if task.grader else SCORE,
     )

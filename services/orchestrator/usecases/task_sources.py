@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from manifest.references import auxiliary_datasets
 from manifest.schema import Dataset, Task
 from orchestrator.domain.failure import Failure, RunFailed
 from orchestrator.ports.services import Files
@@ -31,6 +32,8 @@ class TaskSources:
 
     def _called(self, task: Task, dataset: Dataset) -> str:
         use = "dataset" if dataset is task.dataset else "few-shot dataset"
+        for name, further in auxiliary_datasets(task).items():
+            use = name if dataset is further else use
         if dataset.file_id is None:
             return f"{use} {dataset.path}"
         filename = self.filenames.get(dataset.file_id)
@@ -45,7 +48,8 @@ async def task_sources(tasks: Sequence[Task], files: Files) -> TaskSources:
 
 
 def used_datasets(task: Task) -> Iterator[Dataset]:
-    """Yield the datasets whose rows a task needs: its own, and one of few-shot examples."""
+    """Yield the datasets whose rows a task needs: its own, and those of examples and documents."""
     yield task.dataset
     if task.fewshot is not None and task.fewshot.count and task.fewshot.dataset is not None:
         yield task.fewshot.dataset
+    yield from auxiliary_datasets(task).values()

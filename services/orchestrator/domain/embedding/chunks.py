@@ -58,19 +58,24 @@ class Chunk:
     """The stored vectors of some texts of a (task, model) group.
 
     Attributes:
-        key: 32 hexadecimal digits; names the object.
+        key: 32 hexadecimal digits.
         positions: Places of the texts, in order of the vectors: `unit index x texts of a unit + n`.
         rejected: Places of texts that the provider refused; they have no vectors.
         dimensions: Numbers of a vector; 0 when there are none.
     """
 
+    run_id: str
     key: str
-    name: str
     part: Part
     positions: Sequence[int]
     rejected: Sequence[int] = ()
     dimensions: int
     input_tokens: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the object with its vectors."""
+        return f"{self.run_id}/vectors/{self.key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +112,13 @@ class Batcher:
         return batch
 
 
-def read_vectors(body_json: bytes, count: int) -> Vectors:
+def read_vectors(body_json: bytes, count: int, *, dimensions: int | None = None) -> Vectors:
     """Return the vectors of an embeddings answer, one row a text, in order of the texts.
+
+    Args:
+        body_json: The answer.
+        count: How many texts were sent.
+        dimensions: Numbers that a vector must have; None for any.
 
     Raises:
         AnswerUnusable: there are not `count` vectors of the same length in it.
@@ -121,7 +131,7 @@ def read_vectors(body_json: bytes, count: int) -> Vectors:
         raise AnswerUnusable("the model's answer holds no vectors") from error
     if len(rows) != count:
         raise AnswerUnusable(f"the model gave {len(rows)} vectors for {count} texts")
-    lengths = {len(row) for row in rows}
+    lengths = {len(row) for row in rows} | ({dimensions} if dimensions is not None else set())
     if len(lengths) != 1 or not 0 < next(iter(lengths)) <= DIMENSIONS_MAX:
         raise AnswerUnusable(
             f"the model gave vectors of {sorted(lengths)[:5]} numbers; "

@@ -18,8 +18,8 @@ from sklearn.metrics import (
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from orchestrator.domain.embedding.names import SCORE
 from orchestrator.domain.embedding.scores import (
-    SCORE,
     GroupScores,
     GroupUnusable,
     SampleScore,

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 import orjson
 
 Labels = str | Sequence[str]
+Fact = float | Labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,21 +14,18 @@ class Plan:
     """Facts by sample index or by the place of a shared text; which ones depends on the kind.
 
     Attributes:
-        gold: Similarity of each pair; None for a row that could not be used, here and below.
-        labels: Label of each sample, or its labels.
-        training_labels: The same of each shared text.
+        facts: Gold score, label, list of labels or query id of each sample; None for a row that
+            could not be used.
+        training_labels: Label of each shared text, or list of labels.
         draws: Shared texts that each experiment learns from.
-        queries: Id of each sample.
         documents: Id of each shared text.
         relevance: From query to document to relevance.
         candidates: From query to documents that are ranked for it; None for all.
     """
 
-    gold: Sequence[float | None] = ()
-    labels: Sequence[Labels | None] = ()
+    facts: Sequence[Fact | None] = ()
     training_labels: Sequence[Labels] = ()
     draws: Sequence[Sequence[int]] = ()
-    queries: Sequence[str | None] = ()
     documents: Sequence[str] = ()
     relevance: Mapping[str, Mapping[str, float]] | None = None
     candidates: Mapping[str, Sequence[str]] | None = None

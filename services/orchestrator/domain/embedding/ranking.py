@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifest.embedding import EmbeddingKind
+from orchestrator.domain.embedding.names import MAIN_METRIC, SCORE
 from orchestrator.domain.embedding.scores import (
-    MAIN_METRIC,
-    SCORE,
     GroupScores,
     SampleScore,
     Vectors,

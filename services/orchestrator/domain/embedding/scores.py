@@ -8,21 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifest.embedding import EmbeddingKind
-
-SCORE = "score"
-REJECTED_TEXTS = "rejected_texts"
+from orchestrator.domain.embedding.names import MAIN_METRIC, SCORE
 
 Vectors = NDArray[np.float32]
 """One row a text."""
-
-# The figure that MTEB's leaderboards show for most tasks of the kind.
-MAIN_METRIC: Mapping[EmbeddingKind, str] = {
-    "sts": "cosine_spearman",
-    "classification": "accuracy",
-    "multilabel_classification": "accuracy",
-    "retrieval": "ndcg_at_10",
-    "reranking": "map_at_1000",
-}
 
 
 class GroupUnusable(Exception):

@@ -43,8 +43,8 @@ _PREPARED = "SELECT task_ord, item_count, aggregate FROM run_tasks WHERE run_id 
 
 _ADD_TASK = """
 INSERT INTO run_tasks (run_id, task_ord, task_id, grader, extraction, aggregate, item_count,
-                       audio_column, transcription)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                       audio_column, transcription, embedding)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 # The key is that of domain.ids.sample_key: a sample has the same id however often it is made.
 _MAKE_SAMPLES = """
@@ -150,6 +150,7 @@ class PostgresPreparations:
                 task.item_count,
                 task.audio_column,
                 task.transcription_json.decode() if task.transcription_json else None,
+                task.embedding_json.decode() if task.embedding_json else None,
             )
             await connection.execute(_MAKE_SAMPLES, lease.run_id, task.task_ord)
 

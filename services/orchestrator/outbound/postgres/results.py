@@ -12,7 +12,7 @@ from orchestrator.domain.metrics import Counts, GroupResult, ScoreSum
 from orchestrator.domain.run_states import RunEvent, RunState, next_state
 from orchestrator.domain.sample import Sample
 from orchestrator.domain.suite import Suite, SuiteVersion
-from orchestrator.domain.tokens import Tokens
+from orchestrator.domain.tokens import NO_TOKENS, Tokens, sum_tokens
 from orchestrator.domain.work import Lease, LeaseLost
 from orchestrator.outbound.postgres import sample_records
 from orchestrator.outbound.postgres.fences import hold
@@ -45,6 +45,12 @@ SELECT s.task_ord, s.model_ord, e.key AS metric, count(*) AS count,
 FROM samples s CROSS JOIN LATERAL jsonb_each(s.scores) e
 WHERE s.run_id = $1 AND s.state = 'completed' AND jsonb_typeof(e.value) = 'number'
 GROUP BY s.task_ord, s.model_ord, e.key
+"""
+# Of texts that belong to no sample; those of samples are counted with them.
+_SHARED_TOKENS = """
+SELECT task_ord, model_ord, sum(input_tokens)::bigint AS input_tokens
+FROM embedding_chunks WHERE run_id = $1 AND part = 'shared'
+GROUP BY task_ord, model_ord
 """
 _RETURNED = "SELECT task_ord, model_ord, metrics FROM aggregates WHERE run_id = $1"
 
@@ -148,12 +154,18 @@ async def read_groups(connection: RawConnection, run_id: str) -> Sequence[GroupR
         (row["task_ord"], row["model_ord"]): _numbers(row["metrics"])
         for row in await connection.fetch(_RETURNED, run_id)
     }
+    shared = {
+        (row["task_ord"], row["model_ord"]): Tokens(input=row["input_tokens"])
+        for row in await connection.fetch(_SHARED_TOKENS, run_id)
+    }
     return [
         GroupResult(
             task_id=row["task_id"],
             model=row["model"],
             counts=Counts(total=row["total"], completed=row["completed"], failed=row["failed"]),
-            tokens=tokens_from(row),
+            tokens=sum_tokens(
+                [tokens_from(row), shared.get((row["task_ord"], row["model_ord"]), NO_TOKENS)]
+            ),
             sums=sums[row["task_ord"], row["model_ord"]],
             returned=returned.get((row["task_ord"], row["model_ord"]), {}),
         )

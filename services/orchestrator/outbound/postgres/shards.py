@@ -25,7 +25,7 @@ RETURNING h.epoch, h.kind, h.task_ord, h.model_ord, h.from_index, h.to_index, h.
           h.grader_share
 """
 _CONTEXT = """
-SELECT t.task_id, t.grader, t.extraction, t.transcription, r.run_token
+SELECT t.task_id, t.grader, t.extraction, t.transcription, t.embedding, r.run_token
 FROM run_tasks t JOIN runs r USING (run_id) WHERE t.run_id = $1 AND t.task_ord = $2
 """
 _DONE = """
@@ -127,4 +127,5 @@ def _job(shard: Shard, share: Share, run: Run, context: Mapping[str, Any]) -> Sh
         extraction_json=context["extraction"].encode(),
         run_token=context["run_token"],
         transcription_json=context["transcription"].encode() if context["transcription"] else None,
+        embedding_json=context["embedding"].encode() if context["embedding"] else None,
     )

@@ -1,0 +1,1 @@
+"""Scoring vectors in a process of its own, which can be killed and gives its memory back."""

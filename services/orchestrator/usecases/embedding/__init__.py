@@ -1,0 +1,1 @@
+"""Verbs of embedding tasks: prepare, embed, score."""
