@@ -1,6 +1,7 @@
 """A whole Proctor, and an environment with lm-evaluation-harness beside it (`make oracles`)."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,17 +26,25 @@ def render_with_harness(tmp_path_factory: pytest.TempPathFactory) -> Harness:
     cache = tmp_path_factory.mktemp("datasets")
 
     def render(asked: Mapping[str, Any]) -> dict[str, Any]:
-        done = subprocess.run(
-            [str(HARNESS_PYTHON), str(Path(__file__).with_name("harness_prompts.py"))],
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            env={"HF_HUB_OFFLINE": "1", "HF_DATASETS_CACHE": str(cache), "HOME": str(cache)},
+        program = Path(__file__).with_name("harness_prompts.py")
+        found: dict[str, Any] = json.loads(
+            run_harness(str(program), home=cache, text=json.dumps(asked))
         )
-        assert done.returncode == 0, done.stderr[-4000:]
-        found: dict[str, Any] = json.loads(done.stdout)
         return found
 
     return render
+
+
+def run_harness(*arguments: str, home: Path, text: str = "") -> str:
+    """Standard output of the harness's Python, which must succeed; it downloads nothing."""
+    done = subprocess.run(
+        [str(HARNESS_PYTHON), *arguments],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={"HF_HUB_OFFLINE": "1", "HOME": str(home), "PATH": os.defpath},
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout
