@@ -207,6 +207,7 @@ class SampleRow(Row, table=True):
     tokens_estimated: bool = False
     cost_usd: float | None = None
     phase_timings: str | None = _text(default=None)
+    agent_s: float | None = None
     recorded: bool = False
     generation_started_at: datetime | None = _moment(default=None)
     generation_ended_at: datetime | None = _moment(default=None)

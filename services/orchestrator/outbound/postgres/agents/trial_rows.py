@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import orjson
 
+from orchestrator.domain.agents.timings import agent_seconds
 from orchestrator.domain.agents.trial import Trial
 from orchestrator.domain.text import storable
 from pgstore.database import RawConnection
@@ -25,19 +26,19 @@ ON CONFLICT (run_id, task_ord, sample_index) DO UPDATE SET
 _SAMPLES = """
 INSERT INTO samples (run_id, task_ord, model_ord, sample_index, sample_key, state, output_text,
                      scores, error_code, error_message, error_details, input_tokens, output_tokens,
-                     cached_tokens, reasoning_tokens, cost_usd, phase_timings, recorded, created_at,
-                     ended_at)
+                     cached_tokens, reasoning_tokens, cost_usd, phase_timings, agent_s, recorded,
+                     created_at, ended_at)
 SELECT $1, u.task_ord, 0, u.sample_index,
        md5(concat_ws('/', $1::text, u.task_ord, 0, u.sample_index))::uuid,
        u.state, u.output_text, u.scores, u.error_code, u.error_message, u.error_details,
        u.input_tokens, u.output_tokens, u.cached_tokens, u.reasoning_tokens, u.cost_usd,
-       u.phase_timings, true, now(), now()
+       u.phase_timings, u.agent_s, true, now(), now()
 FROM unnest($2::smallint[], $3::int[], $4::text[], $5::text[], $6::jsonb[], $7::text[], $8::text[],
             $9::text[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::float8[],
-            $15::text[])
+            $15::text[], $16::float8[])
     AS u(task_ord, sample_index, state, output_text, scores, error_code, error_message,
          error_details, input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost_usd,
-         phase_timings)
+         phase_timings, agent_s)
 ORDER BY u.task_ord, u.sample_index
 ON CONFLICT (run_id, task_ord, model_ord, sample_index) DO UPDATE SET
     state = excluded.state, output_text = excluded.output_text, scores = excluded.scores,
@@ -45,7 +46,8 @@ ON CONFLICT (run_id, task_ord, model_ord, sample_index) DO UPDATE SET
     error_details = excluded.error_details, input_tokens = excluded.input_tokens,
     output_tokens = excluded.output_tokens, cached_tokens = excluded.cached_tokens,
     reasoning_tokens = excluded.reasoning_tokens, cost_usd = excluded.cost_usd,
-    phase_timings = excluded.phase_timings, ended_at = excluded.ended_at
+    phase_timings = excluded.phase_timings, agent_s = excluded.agent_s,
+    ended_at = excluded.ended_at
 """
 
 # Of an error that has no `code` of its own.
@@ -89,6 +91,7 @@ def _sample(trial: Trial, task_ord: int) -> Sequence[object]:
         tokens.reasoning,
         trial.cost_usd,
         trial.phase_timings_json.decode() or None,
+        agent_seconds(trial.phase_timings_json),
     )
 
 

@@ -10,42 +10,30 @@ from orchestrator.outbound.postgres.conditions import Term, conditions
 from orchestrator.outbound.postgres.run_records import tokens_from
 from pgstore.database import RawConnection
 
-# Timings are stored as they were reported: what is no JSON that Postgres can read, or no pair of
-# points in time in order, tells nothing.
-_PHASE = "CASE WHEN pg_input_is_valid(s.phase_timings, 'jsonb') THEN s.phase_timings::jsonb END"
-
-
-def _moment(name: str) -> str:
-    text = f"a.phase ->> '{name}'"
-    return (
-        f"CASE WHEN {text} ~ '^\\d{{{{4}}}}-\\d\\d-\\d\\d[T ]\\d\\d:'"
-        f" AND pg_input_is_valid({text}, 'timestamptz') THEN ({text})::timestamptz END"
-    )
-
-
+# A score is read once for each sample: OFFSET keeps the planner from writing it out thrice. What is
+# known of a run as a whole goes to its first model; runs of agents have one.
 _AGENT_RUNS = f"""
 SELECT r.run_id, r.created_at, r.agent_name, r.agent_version, r.agent_effort, m.model, t.*,
        CASE WHEN t.sample_cost IS NOT NULL THEN t.sample_cost WHEN m.place = 1 THEN r.cost_usd END
-       AS cost_usd
+       AS cost_usd,
+       CASE WHEN m.place = 1 THEN
+           (SELECT sum(j.step_count)::bigint FROM trajectories j WHERE j.run_id = r.run_id)
+       END AS steps
 FROM runs r
 CROSS JOIN LATERAL unnest(r.models) WITH ORDINALITY m(model, place)
 CROSS JOIN LATERAL (
     SELECT count(*) AS trials, count(*) FILTER (WHERE s.state = 'failed') AS failed,
-           count({score_sql("$2")}) AS scored, sum({score_sql("$2")})::text AS score_sum,
-           count(*) FILTER (WHERE {score_sql("$2")} = 1) AS solved,
+           count(s.score) AS scored, sum(s.score)::text AS score_sum,
+           count(*) FILTER (WHERE s.score = 1) AS solved,
            sum(s.cost_usd) AS sample_cost, {TOKEN_SUMS},
            coalesce(bool_or(s.tokens_estimated), false) AS tokens_estimated,
-           sum(j.step_count)::bigint AS steps,
-           sum(d.seconds) FILTER (WHERE d.seconds >= 0) AS agent_s,
-           count(*) FILTER (WHERE d.seconds >= 0) AS timed
-    FROM samples s
-    LEFT JOIN trajectories j USING (sample_key)
-    LEFT JOIN LATERAL (SELECT {_PHASE} -> 'agent_execution' AS phase) a ON true
-    LEFT JOIN LATERAL (
-        SELECT extract(epoch FROM ({_moment("finished_at")}) - ({_moment("started_at")}))::float8
-               AS seconds
-    ) d ON true
-    WHERE s.run_id = r.run_id AND s.model_ord = m.place - 1
+           sum(s.agent_s) AS agent_s, count(s.agent_s) AS timed
+    FROM (
+        SELECT s.state, s.cost_usd, s.input_tokens, s.output_tokens, s.cached_tokens,
+               s.reasoning_tokens, s.tokens_estimated, s.agent_s, {score_sql("$2")} AS score
+        FROM samples s
+        WHERE s.run_id = r.run_id AND s.model_ord = m.place - 1 OFFSET 0
+    ) s
 ) t
 WHERE r.suite_id = $1 AND r.deleted_at IS NULL AND r.state = 'completed'
   AND r.agent_name IS NOT NULL{{further}}

@@ -15,10 +15,14 @@ SELECT coalesce(t.cost_usd, r.cost_usd) AS cost_usd,
 FROM runs r CROSS JOIN LATERAL (
     SELECT count(*) AS total, count(*) FILTER (WHERE s.state = 'completed') AS completed,
            count(*) FILTER (WHERE s.state = 'failed') AS failed, count(s.error_code) AS errored,
-           count({score_sql("$2")}) AS scored, sum({score_sql("$2")})::text AS score_sum,
+           count(s.score) AS scored, sum(s.score)::text AS score_sum,
            sum(s.cost_usd) AS cost_usd, {TOKEN_SUMS},
            coalesce(bool_or(s.tokens_estimated), false) AS tokens_estimated
-    FROM samples s WHERE s.run_id = r.run_id
+    FROM (
+        SELECT s.state, s.error_code, s.cost_usd, s.input_tokens, s.output_tokens, s.cached_tokens,
+               s.reasoning_tokens, s.tokens_estimated, {score_sql("$2")} AS score
+        FROM samples s WHERE s.run_id = r.run_id OFFSET 0
+    ) s
 ) t
 WHERE r.run_id = $1
 """  # noqa: S608 -- ours

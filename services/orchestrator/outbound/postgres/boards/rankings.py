@@ -36,7 +36,8 @@ WITH places AS (
            )::int AS rank
     FROM runs r CROSS JOIN LATERAL unnest(r.models) m(model)
     LEFT JOIN LATERAL unnest(r.task_ids) t(task_id) ON true
-    WHERE r.suite_id = $1 AND r.deleted_at IS NULL AND r.state = 'completed'{{further}}
+    WHERE r.suite_id = $1 AND r.deleted_at IS NULL AND r.state = 'completed'
+      AND (r.task_ids IS NULL OR t.task_id IS NOT NULL){{further}}
 ), kept AS (
     SELECT * FROM places WHERE rank <= $2
 ), firsts AS (

@@ -19,11 +19,13 @@ from servicekit.caller import Caller
 _BATCH_BYTES = 4 * 1024 * 1024
 _BATCH = 500
 
-# Lengths are known without reading the texts.
+# Lengths are known without reading the texts. What a speech model reads is no text.
 _UNMEASURED = """
 s.input_tokens IS NULL AND s.output_tokens IS NULL AND s.cached_tokens IS NULL
 AND s.reasoning_tokens IS NULL
 AND (octet_length(s.output_text) > 0 OR octet_length(s.reasoning) > 0)
+AND NOT EXISTS (SELECT 1 FROM run_tasks y WHERE y.run_id = s.run_id AND y.task_ord = s.task_ord
+                AND y.transcription IS NOT NULL)
 """
 _RUNS = f"""
 SELECT r.run_id, r.edition FROM runs r
@@ -110,18 +112,27 @@ class PostgresTokenMeasures:
             held = await connection.fetch(_LOCK, run.run_id, run.edition)
             if not held:
                 return 0
-            tokens = figures.values()
-            stored: int = await connection.fetchval(
-                _STORE,
-                run.run_id,
-                [UUID(key) for key in figures],
-                [of_sample.input for of_sample in tokens],
-                [of_sample.output for of_sample in tokens],
-                [of_sample.reasoning for of_sample in tokens],
-            )
+            stored = 0
+            given = list(figures.items())
+            for start in range(0, len(given), _BATCH):
+                stored += await _store(connection, run.run_id, given[start : start + _BATCH])
             if stored:
                 await _refresh(connection, run.run_id, held[0]["metrics"])
         return stored
+
+
+async def _store(
+    connection: RawConnection, run_id: str, figures: Sequence[tuple[str, Tokens]]
+) -> int:
+    stored: int = await connection.fetchval(
+        _STORE,
+        run_id,
+        [UUID(key) for key, _ in figures],
+        [tokens.input for _, tokens in figures],
+        [tokens.output for _, tokens in figures],
+        [tokens.reasoning for _, tokens in figures],
+    )
+    return stored
 
 
 async def _refresh(connection: RawConnection, run_id: str, metrics: str | None) -> None:

@@ -21,7 +21,7 @@ FROM suites s JOIN suite_versions v USING (suite_id) WHERE s.suite_id = $2
 """
 _SAMPLE = """
 INSERT INTO samples (run_id, task_ord, model_ord, sample_index, sample_key, state, scores,
-                     error_code, cost_usd, input_tokens, output_tokens, phase_timings, output_text,
+                     error_code, cost_usd, input_tokens, output_tokens, agent_s, output_text,
                      reasoning, created_at, ended_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
         CASE WHEN $6 IN ('completed', 'failed') THEN $15::timestamptz END)
@@ -77,14 +77,12 @@ async def add_sample(
     *,
     state: str = "completed",
     scores: dict[str, Any] | None = None,
-    timings: Any = None,
     steps: int | None = None,
     prompt: str = "",
     **columns: Any,
 ) -> str:
-    """A sample of the run's one task; `timings` is JSON text, or what becomes it."""
+    """A sample of the run's one task."""
     key = uuid4()
-    text = timings if isinstance(timings, str | None) else orjson.dumps(timings).decode()
     await stores.execute(_ITEM, run_id, 0, index, prompt)
     await stores.execute(
         _SAMPLE,
@@ -99,7 +97,8 @@ async def add_sample(
         ),
         columns.get("error_code", "model_error" if state == "failed" else None),
         *(columns.get(key) for key in ("cost_usd", "input_tokens", "output_tokens")),
-        *(text, columns.get("output_text"), columns.get("reasoning"), NOW),
+        *(columns.get(key) for key in ("agent_s", "output_text", "reasoning")),
+        NOW,
     )
     if steps is not None:
         await stores.execute(_TRAJECTORY, key, run_id, steps)

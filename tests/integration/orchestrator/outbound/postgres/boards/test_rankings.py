@@ -68,7 +68,7 @@ def naive_answers(
 async def some_runs(stores: Stores, suite_id: str, dice: random.Random) -> list[Made]:
     made = []
     for _ in range(25):
-        tasks = dice.choice([None, dice.sample(["a", "b", "Z", "é"], dice.randint(1, 4))])
+        tasks = dice.choice([None, dice.sample(["a", "b", "Z", "é"], dice.randint(0, 4))])
         run: Made = {
             "minute": dice.randint(0, 9),
             "models": dice.sample(["m-1", "M-2", "m_3", "m.4"], dice.randint(1, 3)),
