@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from e2e.stack import CANARY_KEY, MODELS_TOML, RECEIVERS, Stack, proctor, start_upstream, stop
+from e2e.stack import (
+    CANARY_HUB_TOKEN,
+    CANARY_KEY,
+    MODELS_TOML,
+    RECEIVERS,
+    Stack,
+    proctor,
+    start_speech,
+    start_upstream,
+    stop,
+)
 from hub.stand_in import running_hub
 
 
@@ -20,13 +30,16 @@ def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 
     def start() -> Stack:
         hub = hubs.enter_context(running_hub())
+        hub.tokens[CANARY_HUB_TOKEN] = set()
         state = tmp_path_factory.mktemp("stack")
         quick, upstream = start_upstream()
         slow, slow_upstream = start_upstream(latency_ms=100)
         moody, moody_upstream = start_upstream(fail_rate=1)
-        running.append((state, [quick, slow, moody]))
+        ears, speech = start_speech()
+        running.append((state, [quick, slow, moody, ears]))
         models = state / "models.toml"
         urls = {"url": upstream.url, "slow_url": slow_upstream.url, "moody_url": moody_upstream.url}
+        urls["speech_url"] = speech.url
         models.write_text(MODELS_TOML.format(**urls))
         said = json.loads(
             proctor(
@@ -35,6 +48,7 @@ def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
                 environment={
                     "E2E_PROVIDER_KEY": CANARY_KEY,
                     "HF_ENDPOINT": hub.url,
+                    "HF_TOKEN": CANARY_HUB_TOKEN,
                     "GATEWAY_REACHABLE_NETWORKS": RECEIVERS,
                     "GATEWAY_WEBHOOKS_OVER_HTTP": "true",
                 },
@@ -49,6 +63,7 @@ def start_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
             upstream=upstream,
             slow_upstream=slow_upstream,
             hub=hub,
+            speech=speech,
         )
 
     yield start

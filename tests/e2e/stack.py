@@ -17,12 +17,17 @@ from hub.stand_in import StandInHub
 ROOT = Path(__file__).resolve().parents[2]
 PROCTOR = Path(sys.executable).with_name("proctor")
 MOCK_UPSTREAM = ROOT / "tests" / "load" / "mock_upstream.py"
+MOCK_SPEECH = ROOT / "tests" / "load" / "mock_speech.py"
 
 # The provider key of these tests: it must be found nowhere but in the gateway's environment.
 CANARY_KEY = "sk-canary-7f3a9c51e2b84d06"
+# What the importer asks the hub for datasets with.
+CANARY_HUB_TOKEN = "hf_canary_4e8d20b7a1c96f35"  # noqa: S105 - of a stand-in
 
 # Where webhooks of tests listen; every other address of this machine stays out of reach.
 RECEIVERS = "127.0.42.0/24"
+# Where recordings of tests lie: among the addresses that tenants may name.
+RECORDINGS = "127.0.42.7"
 
 MODELS_TOML = """\
 [providers.mock]
@@ -58,6 +63,20 @@ provider = "moody"
 [providers.moody]
 base_url = "{moody_url}/v1"
 api_key_env = "E2E_PROVIDER_KEY"
+
+[models."ears"]
+provider = "speech"
+
+[models."deaf"]
+provider = "speech"
+
+[models."whisper"]
+provider = "speech"
+api = "transcriptions"
+
+[providers.speech]
+base_url = "{speech_url}/v1"
+api_key_env = "E2E_PROVIDER_KEY"
 """
 
 
@@ -77,6 +96,20 @@ class Upstream:
 
 
 @dataclass(frozen=True, slots=True)
+class Speech:
+    """A mock transcription service in its own process, with recordings."""
+
+    url: str
+
+    def heard(self) -> list[dict[str, object]]:
+        """The recordings that it was sent."""
+        told: dict[str, list[dict[str, object]]] = (
+            httpx.get(f"{self.url}/__heard__").raise_for_status().json()
+        )
+        return told["heard"]
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """A running Proctor and what `proctor up` said of it."""
 
@@ -88,6 +121,7 @@ class Stack:
     upstream: Upstream
     slow_upstream: Upstream
     hub: StandInHub
+    speech: Speech
 
     def sdk(self) -> SDK:
         """The published client, unmodified."""
@@ -151,6 +185,18 @@ def start_upstream(
     assert process.stdout is not None
     said = json.loads(process.stdout.readline())
     return process, Upstream(url=f"http://127.0.0.1:{said['port']}")
+
+
+def start_speech() -> tuple[subprocess.Popen[str], Speech]:
+    """A provider of transcriptions that refuses each text once."""
+    process = subprocess.Popen(
+        [sys.executable, str(MOCK_SPEECH), "--host", RECORDINGS, "--refusals", "1"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    said = json.loads(process.stdout.readline())
+    return process, Speech(url=str(said["base_url"]).removesuffix("/v1"))
 
 
 def stop(process: subprocess.Popen[str]) -> None:

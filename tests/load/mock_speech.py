@@ -1,8 +1,8 @@
 """A provider that writes down what is spoken, and a place where recordings lie.
 
-    python tests/load/mock_speech.py [--port N] [--refusals N]
+    python tests/load/mock_speech.py [--host ADDRESS] [--port N] [--refusals N]
 
-prints one JSON line with `port` and `base_url` when it listens, and stops on SIGTERM. It serves
+prints one JSON line with `base_url` when it listens, and stops on SIGTERM. It serves
 POST /v1/speech/transcriptions, which takes the model and the like in the query, and
 POST /v1/audio/transcriptions, which takes them in the form. The samples of a WAV file are taken for
 the text that is spoken in it, in UTF-8. What is no WAV file, has another name or is larger than
@@ -160,13 +160,15 @@ def spoken(content: bytes, *, filename: str) -> str:
 
 
 @asynccontextmanager
-async def serving(speech: MockSpeech, *, port: int = 0) -> AsyncIterator[str]:
+async def serving(
+    speech: MockSpeech, *, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[str]:
     """Serve on loopback inside the block; yields the base URL, which ends in /v1."""
     runner = web.AppRunner(speech.app(), access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        await web.TCPSite(runner, host, port).start()
+        yield f"http://{host}:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()
 
@@ -180,15 +182,15 @@ async def _main(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     speech = MockSpeech(refusals=arguments.refusals)
-    async with serving(speech, port=arguments.port) as base_url:
-        port = int(base_url.rsplit(":", 1)[1].split("/")[0])
-        sys.stdout.write(orjson.dumps({"port": port, "base_url": base_url}).decode() + "\n")
+    async with serving(speech, host=arguments.host, port=arguments.port) as base_url:
+        sys.stdout.write(orjson.dumps({"base_url": base_url}).decode() + "\n")
         sys.stdout.flush()
         await stop.wait()
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="A provider of transcriptions for tests.")
+    parser.add_argument("--host", default="127.0.0.1", help="address of this machine")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--refusals", type=int, default=0, help="503s before a text is answered")
     return parser.parse_args()

@@ -159,6 +159,8 @@ class SampleGenerator:
         )
 
     async def _counted(self, sample: QueuedSample, generated: Generated) -> Generated:
+        if self._job.transcription_json is not None:
+            return generated  # what the model read is no text that could be counted
         tokens = await with_estimate(
             self._counter,
             generated.tokens,

@@ -8,7 +8,7 @@ from orchestrator.domain.audio import Transcription
 from orchestrator.domain.outcomes import Endpoint, ModelCall, ModelReply
 from orchestrator.domain.sample import SampleState
 from orchestrator.domain.sharding import Share
-from orchestrator.domain.tokens import Tokens
+from orchestrator.domain.tokens import NO_TOKENS, Tokens
 from orchestrator.usecases.generate_samples import SampleGenerator
 from orchestrator.usecases.hold_run_token import RunToken
 from orchestrator.usecases.keep_leases import HeldLease
@@ -300,6 +300,7 @@ async def test_a_speech_model_gets_the_audio_and_the_language_and_no_prompt() ->
     await generation.run()
 
     assert {call.endpoint for call in generation.bridge.calls} == {Endpoint.TRANSCRIPTIONS}
+    assert {output.tokens for output in generation.samples.outputs.values()} == {NO_TOKENS}
     assert [orjson.loads(call.body_json) for call in generation.bridge.calls] == [
         {"model": "model", "audio": f"data:audio/wav;base64,{n}", "language": "uk"}
         for n in range(2)
