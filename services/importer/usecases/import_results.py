@@ -51,6 +51,9 @@ class ImportResults:
             TooManyTasks: a version would have more than 100 tasks.
             ServiceError: what the source or the keeper of runs refuses with.
         """
+        if order.suite_id:
+            # First: for a suite that is not the caller's to change, nothing is read.
+            await self._history.look_up(order, ())
         commit = await source.commit(order.repo, order.revision)
         listing = await _listing(order, source, commit)
         found = names.chosen_files(listing, prefix=order.path_prefix, named=order.files)

@@ -16,11 +16,15 @@ Json = dict[str, Any]
 SCOPES = ("read:evals", "write:evals", "read:files", "write:files")
 # In everything that a team writes: who is not of the team must find it nowhere.
 CANARY = "canary-5d1c0b7e"
+SPEECH = "data:audio/wav;base64,UklGRg=="
 
 
 @dataclass(frozen=True, slots=True)
 class Belongings:
-    """What a team owns: a file, a suite with one version, a run of it that completed.
+    """What a team owns: a suite with one version, of a file, and what belongs to it.
+
+    That is a share, a schedule that is not enabled, and a completed run, with speech in its rows
+    and the trajectory of its first sample.
 
     Attributes:
         ids: By the name that paths give them, such as `suite_id`.
@@ -62,19 +66,27 @@ class Team:
         return SDK(bearer_auth=key, server_url=str(self.http.base_url))
 
     def belongings(self) -> Belongings:
-        """Upload a file, create a suite, and run it to its end."""
+        """Upload a file, create a suite with all that can be made for it, run it to its end."""
         file_id = self.upload(*sums(2))
         suite = self._made("suites", {"name": CANARY, "manifest": {"tasks": [task(file_id)]}})
         body = {"suite_id": suite["id"], "models": ["adder"], "metadata": {"note": CANARY}}
         run = self._made("runs", body)
         self._wait(run["id"])
-        return Belongings(
-            {"file_id": file_id, "suite_id": suite["id"], "run_id": run["id"], "version": "1"}
-        )
+        path = f"/api/v1/llm/evals/runs/{run['id']}/samples/0/trajectory"
+        self.http.put(path, json={"steps": [CANARY]}).raise_for_status()
+        reader = f"{self.name}-readers"
+        self._made(f"suites/{suite['id']}/shares", {"org_id": reader})
+        daily = {"name": CANARY, "interval_seconds": 86_400, "enabled": False}
+        config = {"suite_id": suite["id"], "run": {"models": ["adder"]}}
+        schedule = self._made("schedules", {**daily, **config})
+        ids = {"file_id": file_id, "suite_id": suite["id"], "run_id": run["id"]}
+        others = {"org_id": reader, "schedule_id": schedule["id"]}
+        return Belongings({**ids, **others, "version": "1", "sample_index": "0"})
 
     def upload(self, *rows: Json) -> str:
-        """Id of a JSONL file with these rows, each with the canary."""
-        content = "".join(json.dumps({**row, "note": CANARY}) + "\n" for row in rows)
+        """Id of a JSONL file with these rows, each with the canary and with speech."""
+        more = {"note": CANARY, "speech": SPEECH}
+        content = "".join(json.dumps({**row, **more}) + "\n" for row in rows)
         answer = self.http.post(
             "/api/v1/llm/files",
             data={"purpose": "evals"},
@@ -88,7 +100,9 @@ class Team:
         return {
             "files": self._all("files"),
             "suites": suites,
+            "schedules": self._all("evals/schedules"),
             "versions": [self._all(f"evals/suites/{suite['id']}/versions") for suite in suites],
+            "shares": [self._got(f"evals/suites/{suite['id']}/shares") for suite in suites],
             "runs": runs,
             "samples": [self._all(f"evals/runs/{run['id']}/samples") for run in runs],
         }
@@ -98,6 +112,10 @@ class Team:
             self.http.post(f"/api/v1/llm/evals/{collection}", json=body).raise_for_status().json()
         )
         return made
+
+    def _got(self, path: str) -> Json:
+        told: Json = self.http.get(f"/api/v1/llm/{path}").raise_for_status().json()
+        return told
 
     def _wait(self, run_id: str) -> None:
         deadline = time.monotonic() + 60

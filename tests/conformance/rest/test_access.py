@@ -1,106 +1,24 @@
-"""Every operation asked by everybody: no key, wrong keys, too little scope, other teams and orgs.
+"""Every operation asked by everybody, with and without a good key, scope, share or end user.
 
 The operations come from the OpenAPI document, so a new one fails here until it has a row.
 """
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
 
+from conformance.rest.matrix import ROWS, Asker
 from conformance.rest.teams import CANARY, SCOPES, Belongings, Team, new_key
 from e2e.stack import Stack
-from e2e.work import task
 
 Json = dict[str, Any]
-Body = Callable[[Belongings], Json]
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What an operation answers to whom.
-
-    Attributes:
-        scope: What a key must carry.
-        outsider: Status for a key of another team that may do everything.
-        owner: Status for the team's own key, also on behalf of an end user.
-        body: Its JSON body.
-    """
-
-    scope: str
-    outsider: int = 404
-    owner: int = 200
-    body: Body | None = None
-
-
-def suite_body(owned: Belongings) -> Json:
-    return {"name": "n", "manifest": {"tasks": [task(owned.ids["file_id"])]}}
-
-
-def version_body(owned: Belongings) -> Json:
-    return {"manifest": suite_body(owned)["manifest"]}
-
-
-def run_body(owned: Belongings) -> Json:
-    return {"suite_id": owned.ids["suite_id"], "models": ["adder"]}
-
-
-# In the order in which an owner can do them all; each collection is the caller's own.
-ROWS = {
-    "listFiles": Row("read:files", outsider=200),
-    "getFile": Row("read:files"),
-    "getFileContent": Row("read:files"),
-    "uploadFile": Row("write:files", outsider=200),
-    "listEvalSuites": Row("read:evals", outsider=200),
-    "getEvalSuite": Row("read:evals"),
-    "listEvalSuiteVersions": Row("read:evals"),
-    "getEvalSuiteVersion": Row("read:evals"),
-    "createEvalSuite": Row("write:evals", outsider=400, body=suite_body),
-    "createEvalSuiteVersion": Row("write:evals", body=version_body),
-    "listEvalRuns": Row("read:evals", outsider=200),
-    "getEvalRun": Row("read:evals"),
-    "getEvalArtifacts": Row("read:evals"),
-    "listEvalSamples": Row("read:evals"),
-    "createEvalRun": Row("write:evals", body=run_body),
-    "cancelEvalRun": Row("write:evals", owner=409),
-    "rerunFailedEvalSamples": Row("write:evals", owner=409),
-    "retryFailedEvalRun": Row("write:evals", owner=409),
-    "deleteEvalRun": Row("write:evals"),
-    "deleteEvalSuite": Row("write:evals"),
-    "deleteFile": Row("write:files"),
-}
-
+# Parts of paths that name something only within an object.
+NUMBERS = ("version", "sample_index")
 TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Sends every operation of the document, about one team's belongings."""
-
-    document: Json
-    http: httpx.Client
-    about: Belongings
-
-    def ask(self, **headers: str) -> Iterator[tuple[str, httpx.Response]]:
-        """Each operation's id with its answer, in the order of the rows."""
-        places = {
-            operation["operationId"]: (method, path)
-            for path, methods in self.document["paths"].items()
-            for method, operation in methods.items()
-        }
-        for name, row in ROWS.items():
-            method, path = places[name]
-            content: dict[str, Any] = {}
-            if name == "uploadFile":
-                content = {"data": {"purpose": "evals"}, "files": {"file": ("a.csv", b"a\n1\n")}}
-            elif row.body:
-                content = {"json": row.body(self.about)}
-            # As bytes: some are no ASCII.
-            sent = {key.encode(): value.encode("latin-1") for key, value in headers.items()}
-            yield name, self.http.request(method, self.about.path(path), headers=sent, **content)
 
 
 @pytest.fixture(scope="module")
@@ -191,7 +109,8 @@ def test_other_teams_and_orgs_see_and_change_nothing(
     headers = {"authorization": outsiders.http.headers["authorization"], **on_behalf_of}
 
     for operation, answer in stranger.ask(**headers):
-        status = ROWS[operation].outsider
+        row = ROWS[operation]
+        status = (on_behalf_of and row.delegated) or row.outsider
         assert answer.status_code == status, (operation, answer.text)
         assert CANARY not in answer.text
         if status == 200:
@@ -205,8 +124,10 @@ def test_what_belongs_to_others_is_refused_like_what_never_was(
     stranger: Asker, outsiders: Team
 ) -> None:
     headers = {"authorization": outsiders.http.headers["authorization"]}
-    unknown = {name: f"{prefix(id_)}{'0' * 32}" for name, id_ in stranger.about.ids.items()}
-    nothing = Belongings({**unknown, "version": "1"})
+    known = stranger.about.ids
+    numbers = {name: known[name] for name in NUMBERS}
+    unknown = {name: f"{prefix(id_)}{'0' * 32}" for name, id_ in known.items()}
+    nothing = Belongings({**unknown, **numbers})
     never = Asker(stranger.document, stranger.http, nothing)
 
     for (name, theirs), (_, nobodys) in zip(
@@ -216,14 +137,44 @@ def test_what_belongs_to_others_is_refused_like_what_never_was(
             assert refusal(theirs, stranger.about) == refusal(nobodys, nothing), name
 
 
-def test_a_delegated_context_may_do_what_its_key_may(
-    document: Json, new_team: Callable[..., Team]
+@pytest.fixture(scope="module")
+def reader(owned: Belongings, new_team: Callable[..., Team]) -> Team:
+    """A team of the organisation that the suite is shared with."""
+    return new_team(org=owned.ids["org_id"])
+
+
+@pytest.mark.usefixtures("untouched")
+@pytest.mark.parametrize("on_behalf_of", [{}, {"X-On-Behalf-Of": "user-1"}], ids=["own", "user"])
+def test_with_whom_a_suite_is_shared_reads_it_and_changes_nothing(
+    on_behalf_of: dict[str, str], stranger: Asker, reader: Team, team: Team
+) -> None:
+    path = stranger.about.path("/api/v1/llm/evals/runs/{run_id}/artifacts")
+    artifacts = team.http.get(path).json()["artifact_file_ids"]
+    assert len(artifacts) == 2
+    headers = {"authorization": reader.http.headers["authorization"], **on_behalf_of}
+
+    for operation, answer in stranger.ask(**headers):
+        row = ROWS[operation]
+        status = (on_behalf_of and row.delegated) or row.for_reader
+        assert answer.status_code == status, (operation, answer.text)
+        if status != 200:
+            expect_refusal(operation, answer, status)
+        if status == 403:
+            known = {"shared_read_only", *(["delegated_context"] if row.delegated else [])}
+            assert answer.json()["error"]["reason"] in known, operation
+        assert not [file_id for file_id in artifacts if file_id in answer.text], operation
+
+
+@pytest.mark.parametrize("on_behalf_of", [{}, {"X-On-Behalf-Of": "user-1"}], ids=["own", "user"])
+def test_an_owner_may_do_everything_and_nearly_all_of_it_for_an_end_user(
+    on_behalf_of: dict[str, str], document: Json, new_team: Callable[..., Team]
 ) -> None:
     team = new_team()
     asker = Asker(document, team.http, team.belongings())
 
-    for name, answer in asker.ask(**{"X-On-Behalf-Of": "user-1"}):
-        assert answer.status_code == ROWS[name].owner, (name, answer.text)
+    for name, answer in asker.ask(**on_behalf_of):
+        status = (on_behalf_of and ROWS[name].delegated) or ROWS[name].owner
+        assert answer.status_code == status, (name, answer.text)
 
 
 @pytest.mark.usefixtures("untouched")
@@ -260,6 +211,6 @@ def refusal(answer: httpx.Response, about: Belongings) -> tuple[int, str]:
     """Status and error without the ids that were asked for."""
     text = json.dumps(answer.json()["error"])
     for name, id_ in about.ids.items():
-        if name != "version":
+        if name not in NUMBERS:
             text = text.replace(id_, name)
     return answer.status_code, text
