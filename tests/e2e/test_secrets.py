@@ -1,11 +1,14 @@
-"""A provider key is in the gateway's environment and nowhere else."""
+"""Provider keys are in the gateway's environment, the hub token in the importer's: nowhere else."""
 
 from pathlib import Path
 
 import asyncpg
+import pytest
 
-from e2e.stack import CANARY_KEY, Stack
+from e2e.stack import CANARY_HUB_TOKEN, CANARY_KEY, Stack
 from e2e.work import create_suite, samples, sums, task, upload_rows, wait
+from hub.harness import jsonl, simplified
+from servicekit.ids import new_id
 
 SHOWS_ALL_IT_CAN_REACH = """
 def grade(sample, item, ctx):
@@ -29,6 +32,53 @@ async def test_no_provider_key_is_found_in_postgres_nats_logs_or_the_object_stor
 
     assert await rows_with(stack.postgres_dsn, CANARY_KEY) == []
     assert files_with(stack.state_dir, CANARY_KEY) == []
+
+
+async def test_the_hub_token_for_datasets_is_found_in_no_table_log_or_blob(stack: Stack) -> None:
+    repo = f"owner/{new_id('secret')}"
+    stack.hub.add(repo, {"test.jsonl": b'{"question": "1 + 1", "answer": "2"}'}, private=True)
+    dataset, refused = {"path": repo}, {"path": f"{repo}-not-there"}
+    stack.hub.tokens[CANARY_HUB_TOKEN].add(repo)
+    with stack.sdk() as sdk:
+        runs = []
+        for found in (dataset, refused):
+            suite_id = create_suite(sdk, task("", dataset=found))
+            run_id = sdk.llm.evals.create_run(suite_id=suite_id, models=["adder"]).id
+            runs.append(wait(sdk, run_id))
+
+    assert [run.status for run in runs] == ["completed", "failed"]
+    assert {seen.token for seen in stack.hub.seen if repo in seen.path} == {CANARY_HUB_TOKEN}
+    assert await rows_with(stack.postgres_dsn, CANARY_HUB_TOKEN) == []
+    assert files_with(stack.state_dir, CANARY_HUB_TOKEN) == []
+
+
+@pytest.mark.timeout(180)
+async def test_the_token_of_an_import_is_found_nowhere_and_goes_to_the_hub_only(
+    stack: Stack,
+) -> None:
+    token, unknown = "hf_canary_import_4e61", "hf_canary_unknown_90b2"
+    repo = f"owner/{new_id('imp')}"
+    rows = jsonl(simplified(number, 1.0) for number in range(3))
+    stack.hub.large_bytes = 10  # the storage is another host, which redirects lead to
+    stack.hub.add(repo, {"m/one_samples.jsonl": rows}, private=True)
+    stack.hub.tokens[token] = {repo}
+
+    with stack.http() as http:
+        for held, repos in ((token, repo), (unknown, repo), (token, f"{repo}x")):
+            http.post(
+                "/evals/imports/huggingface-results",
+                headers={"X-HuggingFace-Token": held},
+                json={"source": {"repo": repos}, "metadata": {"held": str(len(held))}},
+            )
+    stack.hub.large_bytes = 10_000_000
+
+    seen = [(entry.host, entry.token) for entry in stack.hub.seen if repo in entry.path]
+    assert ("hub", token) in seen
+    assert ("hub", unknown) in seen
+    assert {entry.token for entry in stack.hub.seen if entry.host == "storage"} == {None}
+    for needle in (token, unknown):
+        assert await rows_with(stack.postgres_dsn, needle) == []
+        assert files_with(stack.state_dir, needle) == []
 
 
 async def test_the_search_for_the_key_would_find_it(stack: Stack) -> None:
