@@ -12,11 +12,11 @@ import orjson
 
 from orchestrator.domain.embedding.scores import Vectors
 
-# What common providers take in one request, with room: 2,048 texts or 300,000 tokens.
-CHUNK_TEXTS_MAX = 64
+# Common providers take 2,048 texts or 300,000 tokens in a request. The answer has to fit into the
+# 8 MiB that the bridge takes: 32 x 8,192 numbers are about 6 MB of JSON.
+CHUNK_TEXTS_MAX = 32
 CHUNK_CHARS_MAX = 250_000
-
-DIMENSIONS_MAX = 16_384
+DIMENSIONS_MAX = 8_192
 
 # A provider that answers so says something of the text; other refusals are about the model, the
 # key or the moment.
@@ -160,6 +160,8 @@ def shares(total: int | None, weights: Sequence[int]) -> list[int | None]:
 
 def _place(entry: tuple[int, Any]) -> int:
     place, content = entry
+    if not isinstance(content, dict):
+        raise TypeError(type(content))
     index = content.get("index", place)
     if isinstance(index, bool) or not isinstance(index, int):
         raise TypeError(index)
@@ -172,4 +174,7 @@ def _vector(content: object) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     if not isinstance(content, list):
         raise TypeError(type(content))
     with np.errstate(over="ignore"):  # what is too large for float32 is not finite, and refused
-        return np.array(content, dtype=np.float64).astype(np.float32)
+        numbers = np.array(content, dtype=np.float64).astype(np.float32)
+    if numbers.ndim != 1:
+        raise TypeError(numbers.shape)
+    return numbers

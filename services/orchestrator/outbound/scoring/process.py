@@ -19,7 +19,7 @@ from servicekit.turns import Turns
 
 _MODULE = "orchestrator.outbound.scoring.worker"
 
-# The largest group that is allowed, 50,000 x 16,384 numbers, takes minutes.
+# The largest group that is allowed, 50,000 x 8,192 numbers, takes minutes.
 _SCORING_S_MAX = 3600.0
 _ERROR_BYTES_MAX = 64 * 1024
 

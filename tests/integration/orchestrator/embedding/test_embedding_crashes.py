@@ -17,7 +17,7 @@ from proctor.runs.v1 import run_pb2, run_service_pb2
 from servicekit.caller import calling_as
 
 CONCURRENCY = 3
-PAIRS = 640  # twenty requests
+PAIRS = 320  # twenty requests
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -61,7 +61,7 @@ async def test_killed_while_it_embeds_samples_it_repeats_no_more_than_the_calls_
     assert run.state == run_pb2.RUN_STATE_COMPLETED, run.error
     assert run.request_counts.completed == PAIRS
     texts = sum(len(body["input"]) for body in world.bridge.bodies)
-    assert texts - 2 * PAIRS <= CONCURRENCY * 64
+    assert texts - 2 * PAIRS <= CONCURRENCY * 32
     assert world.bridge.in_flight_max <= CONCURRENCY
     # Whoever pays twice is told so, and nobody else is.
     assert run.tokens.input_tokens == PAIRS * 8
@@ -74,7 +74,7 @@ async def test_killed_while_it_embeds_documents_it_repeats_no_more_than_the_call
     world.bridge.latency_s = 0.1
     async with world.neighbours():
         async with world.child() as first:
-            suite_id = await world.create_suite(retrieval(world, documents=1200))
+            suite_id = await world.create_suite(retrieval(world, documents=600))
             run_id = await world.create_run(suite_id, generation_concurrency=CONCURRENCY)
             await world.until(lambda: world.bridge.calls.total() >= 9)
             await first.kill()
@@ -84,7 +84,7 @@ async def test_killed_while_it_embeds_documents_it_repeats_no_more_than_the_call
 
     assert run.state == run_pb2.RUN_STATE_COMPLETED, run.error
     texts = sum(len(body["input"]) for body in world.bridge.bodies)
-    assert texts - 1201 <= CONCURRENCY * 64
+    assert texts - 601 <= CONCURRENCY * 32
 
 
 async def test_a_document_that_could_not_be_embedded_fails_the_group_until_a_rerun_mends_it(
@@ -121,7 +121,7 @@ async def test_a_document_that_could_not_be_embedded_fails_the_group_until_a_rer
     # The query and the documents that have vectors are not asked for again.
     again = sum(len(body["input"]) for body in world.bridge.bodies)
     assert 0 < again < 301 - 64
-    assert again + embedded <= 301 + 64
+    assert again + embedded <= 301 + 32
 
 
 async def test_a_rerun_asks_for_refused_samples_alone_and_scores_the_group_again(
@@ -173,7 +173,7 @@ async def test_a_cancelled_run_stops_its_calls_and_a_retry_goes_on_with_its_vect
 
     assert run.request_counts.completed == PAIRS
     texts = sum(len(body["input"]) for body in world.bridge.bodies)
-    assert texts - 2 * PAIRS <= CONCURRENCY * 64
+    assert texts - 2 * PAIRS <= CONCURRENCY * 32
 
 
 async def test_vectors_go_when_no_rerun_can_need_them(world: World) -> None:
@@ -207,7 +207,7 @@ async def test_a_model_whose_vectors_change_their_length_fails_its_samples(world
     def growing(body: dict[str, Any]) -> Answer:
         answer = embed(body)
         assert isinstance(answer, pb.ModelAnswer)
-        if len(body["input"]) < 64:
+        if len(body["input"]) < 32:
             document = json.loads(answer.body_json)
             for entry in document["data"]:
                 entry["embedding"].append(1.0)
