@@ -14,7 +14,7 @@ import orjson
 from pydantic import BeforeValidator, Field, ValidationError
 from starlette.requests import Request
 
-from gateway.inbound.rest.bodies import BodyTooLarge, invalid, read_raw
+from gateway.inbound.rest.bodies import BodyInvalid, BodyTooLarge, invalid, read_raw
 from manifest.json_gate import DEPTH_MAX
 from manifest.json_places import member_at
 from manifest.problem import Problem
@@ -139,15 +139,23 @@ def _parsed(raw: bytes) -> dict[str, object]:
     if sum(bare.count(sign) for sign in (b"{", b"[", b",")) >= VALUES_MAX:
         raise invalid([Problem(("steps",), "INVALID_JSON", f"has more than {VALUES_MAX} values")])
     try:
+        raw.decode()
         document = orjson.loads(raw)
+    except UnicodeDecodeError as error:
+        said = f"is not UTF-8 text: byte {error.start} is wrong"
+        raise _unreadable(raw, error.start, said) from None
     except orjson.JSONDecodeError as error:
         end = len(error.doc[: error.pos].encode("utf-8", "replace"))
-        where = member_at(raw, end, depth_max=DEPTH_MAX)
         said = f"is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        raise invalid([Problem(where, "INVALID_JSON", said)]) from None
+        raise _unreadable(raw, end, said) from None
     if not isinstance(document, dict):
         raise invalid([Problem((), "INVALID_JSON", "must be a JSON object")])
     return document
+
+
+def _unreadable(raw: bytes, end: int, predicate: str) -> BodyInvalid:
+    where = member_at(raw, end, depth_max=DEPTH_MAX)
+    return invalid([Problem(where, "INVALID_JSON", predicate)])
 
 
 def _members(raw: bytes) -> dict[str, bytes]:
