@@ -8,8 +8,6 @@ import grpc.aio
 from fastapi import APIRouter
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from eventbus.bus import Bus
-from eventbus.consumer import PullConsumer
 from gateway.bridge.building import BridgeLimits, build_bridge
 from gateway.bridge.rpc import SERVICE_NAME as BRIDGE_SERVICE_NAME
 from gateway.inbound.agents.runs import AgentRunRoutes
@@ -30,12 +28,8 @@ from gateway.inbound.schedules.admission_rpc import AdmissionRpc
 from gateway.inbound.schedules.routes import ScheduleRoutes
 from gateway.inbound.shares.routes import ShareRoutes
 from gateway.inbound.suites import SuiteRoutes
-from gateway.inbound.webhooks.run_events import (
-    DURABLE,
-    EVENTS_STREAM,
-    EVENTS_SUBJECT,
-    RunEvents,
-)
+from gateway.inbound.webhooks.event_loop import RunEventLoop
+from gateway.inbound.webhooks.run_events import RunEvents
 from gateway.outbound.api_key_table import PostgresApiKeys
 from gateway.outbound.usage_table import UsageTable
 from gateway.outbound.webhooks.deliveries import PostgresDeliveries
@@ -71,9 +65,6 @@ SCHEMA = "gateway"
 POOL_SIZE = 10
 VERSIONS_PACKAGE = "gateway.outbound.migrations.versions"
 WEBHOOKS_PERIOD_S = 1.0
-# Events are small, and noting one takes a few milliseconds; after it nobody waits here.
-EVENTS_AT_ONCE = 16
-EVENTS_ACK_WAIT_S = 30.0
 
 log = get_logger(__name__)
 
@@ -198,23 +189,13 @@ async def _webhooks(
         log.warning("webhooks_off", missing="GATEWAY_NATS_URL")
         return ()
     clock = SystemClock()
-    connecting = Bus.connect(settings.nats_url.get_secret_value(), name=SCHEMA)
-    bus = await stack.enter_async_context(connecting)
     web = await stack.enter_async_context(PublicWeb.open(reachable=settings.reachable_networks))
     deliveries = PostgresDeliveries(database, clock)
     receivers = ScheduleWebhooks(ScheduleServiceStub(orchestrator))
     events = RunEvents(RunServiceStub(orchestrator), receivers, deliveries, UsageTable(database))
     posts = WebhookPosts(web, schemes=settings.webhook_schemes)
     return (
-        PullConsumer(
-            bus,
-            stream=EVENTS_STREAM,
-            durable=DURABLE,
-            subject=EVENTS_SUBJECT,
-            max_in_flight=EVENTS_AT_ONCE,
-            ack_wait_s=EVENTS_ACK_WAIT_S,
-            handler=events.handle,
-        ),
+        RunEventLoop(settings.nats_url.get_secret_value(), events),
         DeliverWebhooks(deliveries, receivers, posts, clock, period_s=WEBHOOKS_PERIOD_S),
     )
 

@@ -19,10 +19,6 @@ from servicekit.logs import get_logger
 if TYPE_CHECKING:  # this class is in the stubs only
     from proctor.runs.v1.run_service_pb2_grpc import RunServiceAsyncStub
 
-EVENTS_STREAM = "EVENTS"
-EVENTS_SUBJECT = "proctor.events.run.>"
-DURABLE = "gateway-webhooks"
-
 _TOLD = frozenset({"completed", "failed", "cancelled"})
 _FACT_AT = 3  # proctor.events.run.<fact>.v1.<org>.<team>
 
