@@ -21,7 +21,7 @@ class Importing:
     def __init__(self, stack: Stack, team: Team) -> None:
         self.stack, self.team = stack, team
         self.hub = stack.hub
-        self.repo = f"owner/{new_id('results')}"
+        self.repo = f"owner/{new_id('res')}"
         self.hub.tokens.setdefault(TOKEN, set()).add(self.repo)
 
     def put(self, files: Mapping[str, bytes]) -> str:

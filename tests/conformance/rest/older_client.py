@@ -1,6 +1,7 @@
 """A program that drives every core operation with the older published client, unmodified.
 
-It runs with that client's folder before all others. Arguments: the stack's address and a key.
+It runs with that client's folder before all others. Arguments: the stack's address, a key, a
+repository of historical results and a token that opens it.
 Printed is one line of JSON: the client's version, its methods, and those of them that answered.
 """
 
@@ -46,12 +47,13 @@ class Client:
         ]
 
 
-def drive(client: Client) -> None:
+def drive(client: Client, repo: str, hub_token: str) -> None:
     file_id = drive_files(client)
     suite_id = drive_suites(client, file_id)
     drive_runs(client, suite_id)
     assert client.evals_delete_suite(suite_id=suite_id).deleted_runs >= 1
     assert client.files_delete(file_id=file_id).deleted
+    drive_imports(client, repo, hub_token)
 
 
 def drive_files(client: Client) -> str:
@@ -87,6 +89,18 @@ def drive_suites(client: Client, file_id: str) -> str:
     assert len(client.evals_list_suite_versions(suite_id=suite.id).data) == 2
     assert client.evals_get_suite_version(suite_id=suite.id, version=2).id == staged.id
     return str(suite.id)
+
+
+def drive_imports(client: Client, repo: str, hub_token: str) -> None:
+    imported = client.evals_import_historical_results(
+        x_hugging_face_token=hub_token,
+        source={"repo": repo, "path_prefix": "model/"},
+        metadata={"by": "0.5.27"},
+    )
+    assert (imported.discovered_files, imported.imported_runs) == (1, 1)
+    (run,) = client.evals_list_runs(suite_id=imported.suite_id).data
+    assert (run.status, run.request_counts.completed) == ("completed", 2)
+    assert client.evals_delete_suite(suite_id=imported.suite_id).deleted_runs == 1
 
 
 def drive_runs(client: Client, suite_id: str) -> None:
@@ -127,11 +141,11 @@ def wait(client: Client, run_id: str) -> Any:
 
 
 def main() -> None:
-    address, key = sys.argv[1:]
+    address, key, repo, hub_token = sys.argv[1:]
     # Typed against the newer client, which the project's own environment has.
     sdk: Any = meetkai_mka1.SDK(bearer_auth=key, server_url=address)
     client = Client(sdk)
-    drive(client)
+    drive(client, repo, hub_token)
     version = importlib.metadata.version("meetkai-mka1")
     told = {"version": version, "offered": client.offered(), "answered": client.answered}
     sys.stdout.write(json.dumps(told))

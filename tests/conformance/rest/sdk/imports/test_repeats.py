@@ -11,6 +11,8 @@ from conformance.rest.importing import TOKEN, Importing
 from e2e.stack import proctor
 from hub.harness import jsonl, simplified
 
+pytestmark = pytest.mark.timeout(240)  # a loaded machine may take a while to start a stack
+
 
 def test_a_repeat_gets_the_first_answer_and_another_call_imports_nothing_twice(
     importing: Importing,
@@ -49,7 +51,6 @@ def test_a_deleted_run_is_imported_again_and_a_new_commit_of_the_same_file_is_no
     assert (again.imported_runs, again.skipped_runs) == (1, 0)
 
 
-@pytest.mark.timeout(180)
 def test_a_slow_import_and_a_client_that_gives_up_and_retries_end_in_one_import(
     importing: Importing,
 ) -> None:
@@ -78,7 +79,6 @@ def test_equal_calls_at_the_same_time_are_one_import(importing: Importing) -> No
     assert answers[0]["imported_runs"] == 1
 
 
-@pytest.mark.timeout(180)
 def test_an_import_whose_process_was_killed_is_completed_by_a_repeat(importing: Importing) -> None:
     importing.put(
         {
