@@ -82,15 +82,15 @@ def _loosely(line: bytes) -> object:
 
 
 def _is_too_deep(value: object) -> bool:
-    level = [value]
-    for _ in range(DEPTH_MAX + 1):
+    level: list[object] = [value]
+    for _ in range(DEPTH_MAX):
         inner: list[object] = []
         for whole in level:
             if isinstance(whole, dict):
                 inner += whole.values()
             elif isinstance(whole, list):
                 inner += whole
-        if not inner:
+        level = [part for part in inner if isinstance(part, dict | list)]
+        if not level:
             return False
-        level = inner
-    return any(isinstance(part, dict | list) for part in level)
+    return True
