@@ -178,7 +178,9 @@ async def _show(session: Session, id_or_name: str, *, version: int | None, as_js
         ordinal = suite.active_version if version is None else version
         answer = await api.get(f"/evals/suites/{suite.id}/versions/{ordinal}")
         tasks = _tasks(answer.get("manifest"))
-        filenames = {} if as_json else await _filenames(api, dataset_file_ids(tasks))
+        closed = "(not shared)" if suite.access == "shared" else "(deleted)"
+        file_ids = [] if as_json else dataset_file_ids(tasks)
+        filenames = await _filenames(api, file_ids, closed=closed)
     if as_json:
         session.print_json(answer)
         return
@@ -186,7 +188,7 @@ async def _show(session: Session, id_or_name: str, *, version: int | None, as_js
     tasks_table(tasks, filenames).print_to(session.out)
 
 
-async def _filenames(api: Api, file_ids: Sequence[str]) -> dict[str, str]:
+async def _filenames(api: Api, file_ids: Sequence[str], *, closed: str) -> dict[str, str]:
     names: dict[str, str] = {}
     for file_id in file_ids:
         try:
@@ -195,7 +197,7 @@ async def _filenames(api: Api, file_ids: Sequence[str]) -> dict[str, str]:
             if error.status not in (HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN):
                 raise
             # A key for evaluations may be none for files.
-            names[file_id] = "(deleted)" if error.status == HTTPStatus.NOT_FOUND else ""
+            names[file_id] = closed if error.status == HTTPStatus.NOT_FOUND else ""
     return names
 
 

@@ -54,7 +54,11 @@ def test_a_suite_that_others_share_takes_no_name_away(
     terminal.run("suites", "create", str(suite_file()))
     theirs = {**terminal.fake.suites["eval_suite_0"], "access": "shared", "org_id": "others"}
     terminal.fake.suites["eval_suite_9"] = {**theirs, "id": "eval_suite_9"}
+    terminal.fake.manifests["eval_suite_9"] = terminal.fake.manifests["eval_suite_0"]
 
     assert terminal.run("suites", "show", "sums") == 0
     assert terminal.run("suites", "list") == 0
     assert "shared by others" in terminal.out
+    terminal.fake.files.clear()
+    terminal.run("suites", "show", "eval_suite_9")
+    assert "(not shared)" in terminal.out
