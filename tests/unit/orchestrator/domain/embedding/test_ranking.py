@@ -132,3 +132,39 @@ def test_reranking_looks_at_the_candidates_alone_and_counts_map() -> None:
     assert found.metrics["score"] == found.metrics["map_at_1000"]
     assert "ndcg_at_1000" not in found.metrics
     assert [hit["id"] for hit in found.samples[0].details["ranking"]] == ["b", "d", "c"]  # type: ignore[attr-defined]
+
+
+# What trec_eval 9.0.8 (through pytrec_eval, as MTEB has it) says of the ranking below.
+OF_TREC_EVAL = {
+    "ndcg_at_1": 0.16666666666666666,
+    "map_at_1": 0.03571428571428571,
+    "recall_at_1": 0.03571428571428571,
+    "precision_at_1": 0.25,
+    "ndcg_at_5": 0.22380353137541764,
+    "map_at_5": 0.12291666666666666,
+    "recall_at_5": 0.19047619047619047,
+    "precision_at_5": 0.25,
+    "ndcg_at_20": 0.3284240021194644,
+    "map_at_20": 0.20651343870881686,
+    "recall_at_20": 0.4375,
+    "precision_at_20": 0.14375,
+}
+
+
+def test_fixed_vectors_with_many_ties_have_the_figures_of_trec_eval() -> None:
+    documents = [[n * 7 % 5 - 2, n * 3 % 7 - 3, n * n % 4] for n in range(60)]
+    queries = [[n % 3 - 1, n % 4 - 2, 1] for n in range(8)]
+    relevance = [
+        {f"doc{(n * 11 + d * 5) % 60}": float((n + d) % 4) for d in range(9)} for n in range(8)
+    ]
+
+    metrics = score_ranking(
+        "retrieval",
+        np.array(queries, dtype=np.float32),
+        Corpus(np.array(documents, dtype=np.float32), [f"doc{n}" for n in range(60)]),
+        relevance=relevance,
+        candidates=None,
+        k_values=[1, 5, 20],
+    ).metrics
+
+    assert {name: metrics[name] for name in OF_TREC_EVAL} == pytest.approx(OF_TREC_EVAL)
