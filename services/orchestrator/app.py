@@ -322,8 +322,8 @@ def _create_run(stores: _Stores, settings: Settings) -> CreateRun:
 
 
 def _agent_runs(stores: _Stores, finalize: FinalizeRun) -> AgentRunsRpc:
-    complete_now = CompleteNow(stores.runs, finalize)
     agent_runs, suites = stores.agent_runs, stores.suites
+    complete_now = CompleteNow(stores.runs, agent_runs, finalize)
     return AgentRunsRpc(
         RecordRun(agent_runs, suites, complete_now, SystemClock()),
         AppendTrials(agent_runs, stores.runs, suites, complete_now),

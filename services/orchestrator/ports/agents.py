@@ -59,6 +59,10 @@ class AgentRuns(Protocol):
         """
         ...
 
+    async def hand_over(self, run_id: str) -> None:
+        """Ask for a worker to finalise a run."""
+        ...
+
 
 class Trajectories(Protocol):
     """Trajectories of samples of any run."""

@@ -26,9 +26,11 @@ from proctor.models.v1.model_bridge_service_pb2_grpc import (
     add_ModelBridgeServiceServicer_to_server,
 )
 from proctor.runs.v1 import run_pb2, run_service_pb2, sample_pb2
+from proctor.runs.v1.agent_run_service_pb2_grpc import AgentRunServiceStub
 from proctor.runs.v1.history_service_pb2_grpc import RunHistoryServiceStub
 from proctor.runs.v1.run_service_pb2_grpc import RunServiceStub
 from proctor.runs.v1.sample_audio_service_pb2_grpc import SampleAudioServiceStub
+from proctor.runs.v1.trajectory_service_pb2_grpc import TrajectoryServiceStub
 from proctor.sandbox.v1.sandbox_service_pb2_grpc import add_SandboxServiceServicer_to_server
 from proctor.schedules.v1.admission_service_pb2_grpc import add_AdmissionServiceServicer_to_server
 from proctor.schedules.v1.schedule_service_pb2_grpc import ScheduleServiceStub
@@ -67,6 +69,8 @@ class World:
     shares: Any = None
     audio: Any = None
     history: Any = None
+    agent_runs: Any = None
+    trajectories: Any = None
 
     def __post_init__(self) -> None:
         self.importer = FakeImporter(BlobStore.open(self.blob_url))
@@ -255,6 +259,8 @@ class World:
             self.shares = SuiteShareServiceStub(channel)
             self.audio = SampleAudioServiceStub(channel)
             self.history = RunHistoryServiceStub(channel)
+            self.agent_runs = AgentRunServiceStub(channel)
+            self.trajectories = TrajectoryServiceStub(channel)
             self.schedules = ScheduleServiceStub(channel)
             yield
 

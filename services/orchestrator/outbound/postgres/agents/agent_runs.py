@@ -24,6 +24,8 @@ from orchestrator.domain.run import Run, RunOrigin
 from orchestrator.domain.run_states import RunEvent, RunState, next_state
 from orchestrator.domain.suite import SuiteNotFound, VersionRef
 from orchestrator.domain.tokens import sum_tokens
+from orchestrator.domain.work import RunStep
+from orchestrator.outbound.postgres import messages
 from orchestrator.outbound.postgres.agents.trial_rows import write_trials
 from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
 from orchestrator.outbound.postgres.results import read_groups
@@ -142,6 +144,11 @@ class PostgresAgentRuns:
             after = _after(opened, finalize=finalize)
             await _add_up(connection, run_id, after, places, metrics_of)
             return await read_run(connection, run_id)
+
+    async def hand_over(self, run_id: str) -> None:
+        """Ask for a worker to finalise a run."""
+        async with self._database.connection() as connection:
+            await messages.send_step(connection, run_id, RunStep.FINALIZE)
 
 
 def _after(state: RunState, *, finalize: bool) -> RunState:
