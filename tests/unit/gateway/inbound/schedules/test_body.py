@@ -66,6 +66,8 @@ def test_what_cannot_be_changed_is_an_unknown_field(name: str) -> None:
 
 
 def test_a_secret_is_not_in_what_a_body_shows_of_itself() -> None:
-    shown = repr(update(**{"webhook_url": "https://example.org", "webhook_secret": "hidden"}))
+    changes = {"webhook_url": "https://example.org", "webhook_secret": "hidden"}
+
+    shown = repr(update(**changes))
 
     assert "hidden" not in shown
