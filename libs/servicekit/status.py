@@ -1,11 +1,10 @@
 """Refusals as google.rpc.Status and back: the same reason, values and violations at both ends."""
 
-from collections.abc import Iterator
-
 import grpc
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from servicekit.causes import causes
 from servicekit.errors import DeadlineExceeded, Kind, RemoteError, ServiceError, Violation
 
 ERROR_DOMAIN = "proctor"
@@ -45,7 +44,7 @@ def refusal_in(error: BaseException) -> ServiceError | None:
     A TaskGroup wraps what its tasks raise: a group of nothing but refusals is its first refusal. An
     own timeout of the handler is a DeadlineExceeded.
     """
-    refusals = [_refusal(leaf) for leaf in _leaves(error)]
+    refusals = [_refusal(leaf) for leaf in causes(error)]
     return refusals[0] if refusals and all(refusals) else None
 
 
@@ -100,14 +99,6 @@ def _refusal(error: BaseException) -> ServiceError | None:
     if isinstance(error, TimeoutError):
         return DeadlineExceeded("the call took longer than it may")
     return None
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
 
 
 def _details(

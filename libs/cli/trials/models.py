@@ -18,6 +18,7 @@ from proctor.models.v1.model_bridge_service_pb2_grpc import (
     ModelBridgeServiceServicer,
     add_ModelBridgeServiceServicer_to_server,
 )
+from servicekit.causes import causes
 from servicekit.server import RpcServer
 
 JUDGE_MODEL = "trial-judge"
@@ -138,11 +139,7 @@ async def playing(bridge: PlayedBridge, *, secret: str) -> AsyncIterator[int]:
             finally:
                 serving.cancel()
     except ExceptionGroup as failures:
-        raise _first(failures) from None
-
-
-def _first(failure: Exception) -> Exception:
-    return _first(failure.exceptions[0]) if isinstance(failure, ExceptionGroup) else failure
+        raise next(causes(failures)) from None
 
 
 def _response(body: dict[str, JsonValue], text: str, number: int) -> pb.ModelAnswer:

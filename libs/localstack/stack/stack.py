@@ -29,6 +29,7 @@ from localstack.stack.keeper import Keeper, Part, Progress
 from localstack.stack.keys import first_key
 from localstack.stack.leftovers import note_processes
 from localstack.stack.options import StackOptions
+from servicekit.causes import causes
 
 SERVICES = ("importer", "grader", "orchestrator", "gateway")  # stopped from the right
 PORTS = ("http", "postgres", "nats", "model", *SERVICES)
@@ -172,7 +173,4 @@ async def _all_started(keepers: Sequence[Keeper]) -> None:
             for keeper in keepers:
                 tasks.create_task(keeper.start())
     except* LocalStackError as failures:
-        first = failures.exceptions[0]
-        while isinstance(first, BaseExceptionGroup):
-            first = first.exceptions[0]
-        raise LocalStackError(str(first)) from None
+        raise LocalStackError(str(next(causes(failures)))) from None

@@ -1,9 +1,10 @@
 """Telling kinds of failure apart: a run's own, another's absence, and mistakes of ours."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from orchestrator.domain.failure import Failure, RunFailed, run_failure_code
 from orchestrator.domain.work import LeaseLost
+from servicekit.causes import causes
 from servicekit.errors import Kind, ServiceError
 
 # Whatever these say passes without anybody's doing; a repetition is the answer to all of them.
@@ -15,15 +16,6 @@ _PASSING = frozenset(
         Kind.CANCELLED,
     }
 )
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield what is inside a group of exceptions, or the exception itself."""
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from causes(inner)
-    else:
-        yield error
 
 
 def lost_lease(error: BaseException) -> bool:

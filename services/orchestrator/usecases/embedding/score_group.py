@@ -25,9 +25,9 @@ from orchestrator.usecases.ask_candidate import Candidate
 from orchestrator.usecases.backoff import insist
 from orchestrator.usecases.embedding.embed_texts import Embedded, TextEmbedder
 from orchestrator.usecases.embedding.store_chunks import ChunkStore
-from orchestrator.usecases.failures import causes
 from orchestrator.usecases.keep_leases import HeldLease
 from orchestrator.usecases.store_results import ResultStore
+from servicekit.causes import causes
 
 # Results that are held in memory before they are stored.
 _RESULTS_AT_ONCE = 500
