@@ -1,7 +1,6 @@
 """File patterns: `*` and `?` within a folder, `**` for any folders, `[...]` for one character."""
 
-from collections.abc import Collection, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Iterator, Sequence
 
 _MAGIC = frozenset("*?[")
 PATTERN_CHARS_MAX = 1_024
@@ -60,5 +59,47 @@ def _step_matches(pattern: str, step: str) -> bool:
     for hidden in (".", "__"):
         if step.startswith(hidden) and not pattern.startswith(hidden):
             return False
-    # The standard library's translation never tries a star twice, so no name can be slow.
-    return pattern == "**" or fnmatchcase(step, pattern)
+    return pattern == "**" or _name_matches(list(_parts(pattern)), step)
+
+
+def _name_matches(parts: Sequence[str], name: str) -> bool:
+    """Compare without regular expressions, which a stranger's pattern could make slow.
+
+    Only the last star is ever tried again, so the work is at most the product of both lengths.
+    """
+    place = at = 0
+    star, retry = -1, 0
+    while at < len(name):
+        if place < len(parts) and parts[place] == "*":
+            star, retry, place = place, at, place + 1
+        elif place < len(parts) and _character_matches(parts[place], name[at]):
+            place, at = place + 1, at + 1
+        elif star >= 0:
+            place, retry = star + 1, retry + 1
+            at = retry
+        else:
+            return False
+    return all(part == "*" for part in parts[place:])
+
+
+def _character_matches(part: str, character: str) -> bool:
+    if len(part) == 1:
+        return part in ("?", character)
+    inside = part[1:-1]
+    negated = inside.startswith("!")
+    inside = inside.removeprefix("!")
+    ranges = (
+        inside[at] <= character <= inside[at + 2]
+        for at in range(len(inside) - 2)
+        if inside[at + 1] == "-"
+    )
+    return (character in inside or any(ranges)) is not negated
+
+
+def _parts(pattern: str) -> Iterator[str]:
+    """Yield stars, single characters, and `[...]` as a whole; an open bracket is a character."""
+    at = 0
+    while at < len(pattern):
+        end = pattern.find("]", at + 2) if pattern[at] == "[" else -1
+        yield pattern[at : end + 1] if end > 0 else pattern[at]
+        at = end + 1 if end > 0 else at + 1

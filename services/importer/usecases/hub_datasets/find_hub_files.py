@@ -1,9 +1,11 @@
 """Find the files of a hub dataset: by `data_files`, README, layout, or Parquet export."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import islice
+from time import monotonic
 
 from importer.domain.dataset import DatasetError
 from importer.domain.hub import HubFile, HubNotFound, is_path
@@ -22,8 +24,8 @@ from importer.domain.hub_datasets.wanted import ANY_SPLIT, Patterns, WantedDatas
 from importer.ports import HubSession
 
 FILES_MAX = 100_000
-# Comparing a path with a pattern takes some microseconds: seconds in all.
-COMPARISONS_MAX = 2_000_000
+COMPARING_S_MAX = 10.0  # a pattern and a path take 5 microseconds; a thread cannot be cancelled
+_COMPARED_AT_ONCE = 100
 EXPORT = "refs/convert/parquet"
 _NEWEST = "main"
 _README = "README.md"
@@ -104,10 +106,6 @@ class FindHubFiles:
         every = [pattern for some in patterns.values() for pattern in some]
         _check_patterns(every)
         sizes = await self._listed(self.commit, {folder_of(pattern) for pattern in every})
-        magic = sum(not is_plain(pattern) for pattern in every)
-        if magic * len(sizes) > COMPARISONS_MAX:
-            message = f"{magic} patterns over {len(sizes)} files are too many; name the files"
-            raise DatasetError(message, param="data_files")
         return sizes, await asyncio.to_thread(_sorted_in, patterns, sizes)
 
     async def _exported(self) -> FoundFiles:
@@ -180,11 +178,32 @@ def _check_patterns(patterns: Iterable[str]) -> None:
 
 
 def _sorted_in(patterns: Patterns, files: dict[str, HubFile]) -> Splits:
-    splits = {
-        split: list(dict.fromkeys(path for pattern in some for path in matching(pattern, files)))
-        for split, some in patterns.items()
-    }
+    give_up_at = monotonic() + COMPARING_S_MAX
+    splits: Splits = {}
+    for split, some in patterns.items():
+        found: dict[str, None] = {}
+        for pattern in some:
+            found |= dict.fromkeys(_matching(pattern, files, give_up_at))
+        splits[split] = list(found)
     return nonempty(splits)
+
+
+def _matching(pattern: str, files: dict[str, HubFile], give_up_at: float) -> list[str]:
+    if is_plain(pattern):
+        return matching(pattern, files)
+    found: list[str] = []
+    for some in _batches(files):
+        if monotonic() > give_up_at:
+            message = f"comparing patterns with {len(files)} files takes too long; name the files"
+            raise DatasetError(message, param="data_files")
+        found += matching(pattern, some)
+    return sorted(found)
+
+
+def _batches(paths: Iterable[str]) -> Iterator[list[str]]:
+    waiting = iter(paths)
+    while some := list(islice(waiting, _COMPARED_AT_ONCE)):
+        yield some
 
 
 def _outermost(folders: Iterable[str]) -> list[str]:

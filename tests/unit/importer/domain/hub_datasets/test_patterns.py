@@ -42,6 +42,25 @@ def test_only_the_folder_before_the_first_star_must_be_listed(pattern: str, fold
     assert folder_of(pattern) == folder
 
 
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        ("train-[0-9]*", "train-00001-of-2", True),
+        ("train-[0-9]*", "train-a", False),
+        ("[!a-c]x", "dx", True),
+        ("[!a-c]x", "bx", False),
+        ("[]]", "]", True),
+        ("a[b", "a[b", True),
+        ("a*b*c", "a-b-b-c", True),
+        ("a*b*c", "a-c-b", False),
+        ("*", "anything", True),
+        ("a?", "a", False),
+    ],
+)
+def test_stars_and_brackets_within_a_name(pattern: str, name: str, *, matches: bool) -> None:
+    assert bool(matching(pattern, {name})) is matches
+
+
 def test_no_pattern_is_slow() -> None:
     begin = time.perf_counter()
 
