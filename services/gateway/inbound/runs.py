@@ -182,6 +182,8 @@ class RunRoutes:
         This is the operation to poll.
         """
         answer = await ask(caller, self._runs.GetRun, pb.GetRunRequest(run_id=run_id))
+        # After the run, not at once with it: it is complete before its run is done, so what is read
+        # later than a finished run is all there is.
         usage = await self._grader_usage.of_runs([run_id])
         return run_object(answer.run, usage.get(run_id, {}))
 
