@@ -210,7 +210,8 @@ class SuiteRoutes:
     async def delete(self, caller: CurrentCaller, suite_id: str) -> SuiteDeleted:
         """Delete a suite with its versions and all its runs.
 
-        Unfinished runs are cancelled first. Files that its manifests name stay.
+        Unfinished runs are cancelled first, and its schedules disabled. Files that its manifests
+        name stay.
         """
         question = pb.DeleteSuiteRequest(suite_id=suite_id)
         answer = await ask(caller, self._suites.DeleteSuite, question, timeout_s=WRITE_S)

@@ -73,8 +73,9 @@ def with_identifiers(
             if ids and parameter["schema"].get("type") == "string":
                 parameter["schema"] = one_of(ids, parameter["schema"])
     schemas = document["components"]["schemas"]
-    run = schemas["CreateRunBody"]["properties"]
-    run["suite_id"] = one_of([keepers.ids["suite_id"]], run["suite_id"])
+    for body in ("CreateRunBody", "CreateScheduleBody"):
+        members = schemas[body]["properties"]
+        members["suite_id"] = one_of([keepers.ids["suite_id"]], members["suite_id"])
     return document
 
 
