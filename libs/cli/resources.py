@@ -121,6 +121,27 @@ class Sample(Resource):
     error: Failure | None = None
 
 
+class BoardRow(Resource):
+    """What an agent reached with one model and effort."""
+
+    agent_name: str
+    agent_version: str | None = None
+    agent_effort: str | None = None
+    model: str
+    accuracy: float | None = None
+    accuracy_ci: dict[str, float] | None = None
+    trials: int
+    solved_trials: int
+    failed_trials: int
+    cost_usd: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    steps: int | None = None
+    agent_seconds: float | None = None
+    timed_trials: int
+    run_count: int
+
+
 class Suite(Resource):
     """A named series of manifest versions."""
 

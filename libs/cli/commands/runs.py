@@ -1,4 +1,4 @@
-"""`proctor run`, `watch`, `results`, `artifacts` and `runs`."""
+"""`proctor run`, `watch`, `results`, `artifacts`, `runs` and `leaderboard`."""
 
 import json
 from pathlib import Path
@@ -11,11 +11,11 @@ from cli.api import Api, Params
 from cli.commands.suites import find_suite
 from cli.downloads import artifact_files, fetch_artifacts
 from cli.errors import CliError
-from cli.resources import JsonObject, Run
+from cli.resources import BoardRow, JsonObject, Run
 from cli.session import Session, session_of
 from cli.views.plain import plain
 from cli.views.progress import shown
-from cli.views.tables import runs_table
+from cli.views.tables import board_table, runs_table
 from cli.watching import (
     follow,
     require_completed,
@@ -128,6 +128,26 @@ def artifacts(
     session.run(_artifacts(session, run_id, output, as_json=as_json))
 
 
+@app.command()
+def leaderboard(
+    context: typer.Context,
+    *,
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="Id or name of a suite.")],
+    metric: Annotated[str, typer.Option(help="Key in scores that is averaged.")] = "reward",
+    version: Annotated[int | None, typer.Option(min=1, help="Only runs of this version.")] = None,
+    agent: Annotated[str | None, typer.Option(help="Only this agent.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="Only this model.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rank the agents whose runs of a suite completed, best first.
+
+    Example: proctor leaderboard terminal-tasks --version 2
+    """
+    session = session_of(context)
+    asked: Params = {"metric": metric, "suite_version": version, "agent": agent, "model": model}
+    session.run(_leaderboard(session, suite, asked, as_json=as_json))
+
+
 async def _run(
     session: Session, suite: str, body: JsonObject, *, watch: bool, as_json: bool
 ) -> None:
@@ -169,6 +189,22 @@ async def _runs(session: Session, filters: Params, *, as_json: bool) -> None:
         return
     for entry in entries:
         session.print_json(entry)
+
+
+async def _leaderboard(session: Session, suite: str, asked: Params, *, as_json: bool) -> None:
+    async with session.api() as api:
+        found = await find_suite(api, suite)
+        answer = await api.get(f"/evals/suites/{found.id}/leaderboard", asked)
+    if as_json:
+        session.print_json(answer)
+        return
+    rows = answer.get("data")
+    read = (
+        [BoardRow.of(row) for row in rows if isinstance(row, dict)]
+        if isinstance(rows, list)
+        else []
+    )
+    board_table(read, metric=str(asked["metric"])).print_to(session.out)
 
 
 async def _results(session: Session, run_id: str, *, as_json: bool) -> None:

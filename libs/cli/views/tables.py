@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from cli.resources import File, JsonObject, Key, Model, Run, Sample, Suite, SuiteShare
+from cli.resources import BoardRow, File, JsonObject, Key, Model, Run, Sample, Suite, SuiteShare
 from cli.views.listing import Listing
 
 _TIME = "%Y-%m-%d %H:%M:%SZ"
@@ -118,6 +118,42 @@ def samples_table(samples: Iterable[Sample]) -> Listing:
         for sample in samples
     ]
     return Listing(names=names, rows=rows, glance=names[4:])
+
+
+def board_table(rows: Iterable[BoardRow], *, metric: str) -> Listing:
+    """Return a leaderboard of agents; times are of one trial, the other figures of all."""
+    names = ("agent", "version", "effort", "model", metric, "±", "trials", "solved", "failed")
+    spent = ("cost USD", "input tokens", "output tokens", "steps", "s a trial", "runs")
+    return Listing(
+        names=names + spent,
+        rows=[_board_row(row) for row in rows],
+        whole=(),
+        numbers=(*names[4:], *spent),
+    )
+
+
+def _board_row(row: BoardRow) -> Sequence[str]:
+    margin = row.accuracy_ci.get("margin") if row.accuracy_ci else None
+    time_s = (
+        row.agent_seconds / row.timed_trials if row.agent_seconds and row.timed_trials else None
+    )
+    return (
+        row.agent_name,
+        row.agent_version or "",
+        row.agent_effort or "",
+        row.model,
+        _figure(row.accuracy, ".3f"),
+        _figure(margin, ".3f"),
+        *(str(count) for count in (row.trials, row.solved_trials, row.failed_trials)),
+        _figure(row.cost_usd, ".2f"),
+        *(_figure(count, "d") for count in (row.input_tokens, row.output_tokens, row.steps)),
+        _figure(time_s, ".1f"),
+        str(row.run_count),
+    )
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def _key_state(model: Model) -> str:

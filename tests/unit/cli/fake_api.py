@@ -31,6 +31,7 @@ class FakeProctor:
         self.suites: dict[str, Object] = {}
         self.manifests: dict[str, Object] = {}
         self.shares: dict[str, Object] = {}
+        self.board: list[Object] = []
         self.runs: dict[str, Object] = {}
         self.outcome = "completed"
         self.all_fail = False
@@ -57,6 +58,7 @@ class FakeProctor:
                 Route(
                     "/api/v1/llm/evals/suites/{id}/shares/{org}", self._unshare, methods=["DELETE"]
                 ),
+                Route("/api/v1/llm/evals/suites/{id}/leaderboard", self._leaderboard),
                 Route("/api/v1/llm/evals/runs", self._create_run, methods=["POST"]),
                 Route("/api/v1/llm/evals/runs", self._list_runs),
                 Route("/api/v1/llm/evals/runs/{id}", self._get_run),
@@ -179,6 +181,10 @@ class FakeProctor:
             return refusal(404, "share_not_found", "it is not shared")
         ended = self.shares.pop(request.path_params["org"])
         return JSONResponse({"id": ended["id"], "deleted": True})
+
+    async def _leaderboard(self, request: Request) -> Response:
+        asked = dict(request.query_params)
+        return JSONResponse({"object": "eval.leaderboard", "asked": asked, "data": self.board})
 
     async def _create_run(self, request: Request) -> Response:
         body = await request.json()

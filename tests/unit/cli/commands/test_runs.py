@@ -153,3 +153,46 @@ def test_runs_are_listed_by_suite_and_version(terminal: Terminal, suite: str) ->
     for words, found in (("1", ["eval_run_0"]), ("2", [])):
         assert terminal.run("runs", "--suite", "eval_suite_0", "--version", words, "--json") == 0
         assert [json.loads(line)["id"] for line in terminal.out.splitlines()] == found
+
+
+BOARD_ROW = {
+    "agent_name": "ada",
+    "agent_version": None,
+    "agent_effort": "high",
+    "model": "small",
+    "accuracy": 0.5,
+    "accuracy_ci": {"low": 0.402, "high": 0.598, "margin": 0.098},
+    "trials": 100,
+    "scored_trials": 100,
+    "failed_trials": 2,
+    "solved_trials": 50,
+    "cost_usd": None,
+    "input_tokens": 1000,
+    "output_tokens": None,
+    "steps": 12,
+    "agent_seconds": 30.0,
+    "timed_trials": 20,
+    "run_count": 1,
+}
+
+
+def test_agents_are_listed_with_what_they_reached(terminal: Terminal, suite: str) -> None:
+    terminal.fake.board = [BOARD_ROW, {**BOARD_ROW, "agent_name": "bob", "accuracy": None}]
+
+    assert terminal.run("leaderboard", suite, "--metric", "resolved") == 0
+
+    names, ada, bob = (line.split("\t") for line in terminal.out.splitlines())
+    assert names[4:6] == ["resolved", "±"]
+    assert ada == ["ada", "", "high", "small", "0.500", "0.098", "100", "50", "2"] + [
+        *("", "1000", "", "12", "1.5", "1")
+    ]
+    assert bob[4] == ""
+
+
+def test_a_leaderboard_is_asked_for_with_its_filters(terminal: Terminal, suite: str) -> None:
+    words = "--metric m --version 2 --agent ada --model small --json"
+
+    assert terminal.run("leaderboard", suite, *words.split()) == 0
+
+    asked = {"metric": "m", "suite_version": "2", "agent": "ada", "model": "small"}
+    assert json.loads(terminal.out)["asked"] == asked
