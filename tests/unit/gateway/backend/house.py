@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from gateway.domain.scopes import Scope
 from gateway.inbound.application import rest_application
+from gateway.inbound.audio.routes import SampleAudioRoutes
 from gateway.inbound.files import FileRoutes
 from gateway.inbound.health import HealthRoutes
 from gateway.inbound.rest.access import Access
@@ -26,6 +27,10 @@ from proctor.files.v1.file_service_pb2_grpc import (
     add_FileServiceServicer_to_server,
 )
 from proctor.runs.v1.run_service_pb2_grpc import RunServiceStub, add_RunServiceServicer_to_server
+from proctor.runs.v1.sample_audio_service_pb2_grpc import (
+    SampleAudioServiceStub,
+    add_SampleAudioServiceServicer_to_server,
+)
 from proctor.suites.v1.suite_service_pb2_grpc import (
     SuiteServiceStub,
     add_SuiteServiceServicer_to_server,
@@ -34,6 +39,7 @@ from servicekit.client import open_channel
 from servicekit.lifecycle import Loop
 from servicekit.server import RpcServer
 from unit.gateway.backend.api_keys import MemoryApiKeys
+from unit.gateway.backend.audio import FakeAudio
 from unit.gateway.backend.clock import StillClock
 from unit.gateway.backend.files import FakeFiles
 from unit.gateway.backend.runs import FakeRuns
@@ -70,6 +76,7 @@ class House:
     keys: MemoryApiKeys
     clock: StillClock
     usage: MemoryUsage
+    audio: FakeAudio
     checks: dict[str, bool] = field(default_factory=dict)
 
     async def key(self, *scopes: Scope, team: str = "team_a") -> str:
@@ -103,7 +110,7 @@ class House:
 async def open_house() -> AsyncIterator[House]:
     """A gateway whose services are fakes behind a real gRPC server."""
     files, suites, keys, clock = FakeFiles(), FakeSuites(), MemoryApiKeys(), StillClock()
-    runs, usage = FakeRuns(suites), MemoryUsage()
+    runs, usage, audio = FakeRuns(suites), MemoryUsage(), FakeAudio()
     checks = {"postgres": True, "orchestrator": True}
     server = RpcServer(
         address="127.0.0.1:0",
@@ -112,6 +119,11 @@ async def open_house() -> AsyncIterator[House]:
             (add_FileServiceServicer_to_server, files, "proctor.files.v1.FileService"),
             (add_SuiteServiceServicer_to_server, suites, "proctor.suites.v1.SuiteService"),
             (add_RunServiceServicer_to_server, runs, "proctor.runs.v1.RunService"),
+            (
+                add_SampleAudioServiceServicer_to_server,
+                audio,
+                "proctor.runs.v1.SampleAudioService",
+            ),
         ),
         stop_grace_s=0,
     )
@@ -141,13 +153,14 @@ async def open_house() -> AsyncIterator[House]:
                 RunRoutes(RunServiceStub(channel), access, admit, usage).router(),
                 RunChangeRoutes(RunServiceStub(channel), access, admit).router(),
                 SampleRoutes(RunServiceStub(channel), access).router(),
+                SampleAudioRoutes(SampleAudioServiceStub(channel), access).router(),
                 HealthRoutes(
                     own={"postgres": postgres}, others={"orchestrator": orchestrator}
                 ).router(),
             ),
             version="0.0.0",
         )
-        yield House(app, files, suites, runs, keys, clock, usage, checks)
+        yield House(app, files, suites, runs, keys, clock, usage, audio, checks)
 
 
 @asynccontextmanager

@@ -82,6 +82,9 @@ ELSEWHERE = {
     "invalid_manifest",
     "file_wrong_format",
     "dataset_error",
+    "audio_invalid",
+    "audio_too_large",
+    "audio_unreachable",
 }
 
 
