@@ -35,6 +35,42 @@ async def test_a_run_over_two_models_ends_with_scores_and_metrics(world: World) 
         assert {s.scores_json for s in samples} == {b'{"score": 1.0}'}
 
 
+def without_usage(body: dict[str, Any]) -> Answer:
+    """The echo of a provider that reports no tokens for `model-b`."""
+    answer = echo(body)
+    if body["model"] == "model-b" and isinstance(answer, models_pb.ModelAnswer):
+        answer.ClearField("tokens")
+        answer.reasoning = "hello world"
+    return answer
+
+
+async def test_tokens_that_a_provider_does_not_report_are_counted_and_said_to_be(
+    world: World,
+) -> None:
+    world.bridge.answer = without_usage
+    async with world.neighbours(), world.orchestrator():
+        suite_id = await world.create_suite(task(world.rows(2)))
+
+        run_id = await world.create_run(suite_id, models=["model-a", "model-b"])
+        run = await world.ended(run_id)
+
+        reported, counted = [s.tokens for s in await world.samples(run_id) if not s.sample_index]
+        assert (reported.input_tokens, reported.estimated) == (3, False)
+        # "what is 0", "0" and "hello world"
+        assert (counted.input_tokens, counted.output_tokens) == (4, 3)
+        assert (counted.reasoning_tokens, counted.estimated) == (2, True)
+        metrics = json.loads(run.metrics_json)
+        for blocks in (metrics["by_model"], metrics["by_task"]["task"]):
+            assert blocks["model-a"]["tokens"]["estimated"] is False
+            assert blocks["model-b"]["tokens"] == {
+                "input": 8,
+                "output": 6,
+                "cached": None,
+                "reasoning": 4,
+                "estimated": True,
+            }
+
+
 async def test_the_candidate_call_has_prompt_settings_and_origin(world: World) -> None:
     generation = {
         "temperature": 0,

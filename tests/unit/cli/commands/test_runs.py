@@ -155,7 +155,7 @@ def test_runs_are_listed_by_suite_and_version(terminal: Terminal, suite: str) ->
         assert [json.loads(line)["id"] for line in terminal.out.splitlines()] == found
 
 
-BOARD_ROW = {
+BOARD_ROW: dict[str, object] = {
     "agent_name": "ada",
     "agent_version": None,
     "agent_effort": "high",
@@ -183,9 +183,8 @@ def test_agents_are_listed_with_what_they_reached(terminal: Terminal, suite: str
 
     names, ada, bob = (line.split("\t") for line in terminal.out.splitlines())
     assert names[4:6] == ["resolved", "±"]
-    assert ada == ["ada", "", "high", "small", "0.500", "0.098", "100", "50", "2"] + [
-        *("", "1000", "", "12", "1.5", "1")
-    ]
+    figures = ("0.500", "0.098", "100", "50", "2", "", "1000", "", "12", "1.5", "1")
+    assert ada == ["ada", "", "high", "small", *figures]
     assert bob[4] == ""
 
 
