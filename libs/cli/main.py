@@ -15,6 +15,7 @@ from cli.commands import (
     demo,
     files,
     grader,
+    imports,
     keys,
     models,
     runs,
@@ -45,6 +46,7 @@ suites.app.add_typer(sharing.app)
 app.add_typer(suites.app, name="suites")
 app.add_typer(runs.app)
 app.add_typer(changes.app)
+app.add_typer(imports.app)
 app.add_typer(grader.app, name="grader")
 app.add_typer(samples.app)
 

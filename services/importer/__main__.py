@@ -1,16 +1,41 @@
-"""Start the importer: `python -m importer`."""
+"""`python -m importer` serves; `python -m importer import PATH` imports a folder of results."""
 
-from importer.app import build
-from importer.settings import Settings
+import asyncio
+import sys
+from collections.abc import Sequence
+
+from importer.app import build, folder_import
+from importer.inbound.folder_command import read_arguments, run_folder_command
+from importer.outbound.folder import Folder
+from importer.settings import FolderSettings, Settings
 from servicekit.lifecycle import run_service
 from servicekit.logs import configure_logs
 
 
 def main() -> None:
-    """Run until SIGTERM."""
+    """Do what the command line asks for."""
+    match sys.argv[1:]:
+        case []:
+            _serve()
+        case ["import", *arguments]:
+            sys.exit(asyncio.run(_import(arguments)))
+        case _:
+            sys.exit("usage: python -m importer [import …]")
+
+
+def _serve() -> None:
     settings = Settings.model_validate({})  # everything comes from the environment
     configure_logs("importer", settings.log_level, json=settings.log_json)
     run_service(lambda: build(settings), "importer")
+
+
+async def _import(arguments: Sequence[str]) -> int:
+    options = read_arguments(arguments)
+    settings = FolderSettings.model_validate({})
+    # The command's own output is what its caller reads; only trouble is worth a log line.
+    configure_logs("importer", "warning", json=True)
+    async with folder_import(settings) as import_results:
+        return await run_folder_command(options, import_results, Folder(options.path))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from importer.outbound.history.runs import GrpcRunHistory
 from importer.outbound.hub.client import Hub
 from importer.outbound.hub.requests import Patience
 from importer.outbound.parquet.reader import ParquetReader
-from importer.settings import Settings
+from importer.settings import FolderSettings, Settings
 from importer.usecases.delete_file import DeleteFile
 from importer.usecases.hub_datasets.resolve_hub_dataset import ResolveHubDataset
 from importer.usecases.import_results import ImportResults
@@ -114,6 +114,16 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
             ready=lambda: _answers(database),
         )
         yield (server, keeper, Sweeper(remove_unused))
+
+
+@asynccontextmanager
+async def folder_import(settings: FolderSettings) -> AsyncIterator[ImportResults]:
+    """What imports a folder, without a service: only the orchestrator is asked."""
+    secret = settings.internal_secret.get_secret_value().encode()
+    async with open_channel(settings.orchestrator_address, secret=secret) as channel:
+        yield ImportResults(
+            GrpcRunHistory(channel), SystemClock(), file_bytes_max=settings.max_result_file_bytes
+        )
 
 
 async def _answers(database: Database) -> bool:

@@ -8,6 +8,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 MIB = 1024 * 1024
 
 
+class FolderSettings(BaseSettings):
+    """What the command needs that imports a folder; its fields are those of `Settings`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="IMPORTER_", frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    internal_secret: Annotated[SecretStr, Field(min_length=32)]
+    orchestrator_address: Annotated[str, Field(min_length=1)]
+    max_result_file_bytes: Annotated[int, Field(ge=1024, le=64 * 1024 * MIB)] = 256 * MIB
+
+
 class Settings(BaseSettings):
     """Read from variables that begin with `IMPORTER_`.
 

@@ -92,6 +92,18 @@ class StateFolder:
         write_private(self._ports, json.dumps({**kept, **chosen}, indent=2))
         return chosen
 
+    def kept_port(self, name: str) -> int:
+        """Return the port that a part of the stack has.
+
+        Raises:
+            LocalStackError: it has none yet.
+        """
+        try:
+            port: int = json.loads(self._ports.read_text())[name]
+        except (FileNotFoundError, ValueError, KeyError):
+            raise LocalStackError(f"no {name} has run in {self.path}") from None
+        return port
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep every other process from starting a stack here, for the length of a block.

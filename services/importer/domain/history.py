@@ -60,10 +60,11 @@ class Skipped(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOrder:
-    """What is asked for; `limit_files` of 0 takes the default."""
+    """What is asked for; a `limit_files` of 0 takes the default."""
 
     repo: str
     revision: str
+    source: str = "huggingface"
     path_prefix: str = ""
     files: Sequence[str] = ()
     suite_id: str = ""
@@ -159,6 +160,6 @@ SampleBatch = Sequence[HarnessSample]
 
 def labels_of(order: ImportOrder, *, commit: str, path: str) -> dict[str, str]:
     """Return the labels of a run: the caller's, and where it comes from."""
-    source = {"repo": order.repo, "revision": commit, "path": path}
-    ours = {f"import_{name}": value[:_LABEL_CHARS_MAX] for name, value in source.items()}
-    return {**order.metadata, "import_source": "huggingface", **ours}
+    origin = {"repo": order.repo, "revision": commit, "path": path}
+    ours = {f"import_{name}": value[:_LABEL_CHARS_MAX] for name, value in origin.items()}
+    return {**order.metadata, "import_source": order.source, **ours}

@@ -1,0 +1,61 @@
+"""`proctor import`: results that lm-evaluation-harness wrote, from a folder."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.session import Session, session_of
+from cli.views.plain import plain
+from localstack.stack.imports import import_folder
+
+app = typer.Typer()
+
+
+@app.command("import")
+def import_(  # noqa: PLR0913 -- the command's options
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder that the harness wrote.")],
+    *,
+    suite_id: Annotated[str, typer.Option("--suite", help="Id of a suite to import into.")] = "",
+    suite_name: Annotated[
+        str, typer.Option("--name", help="Name of the suite to find or to create.")
+    ] = "Imported results",
+    prefix: Annotated[str, typer.Option(help="Only files whose path begins with it.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100, help="Most files to import.")] = 100,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
+    org: Annotated[str, typer.Option(help="Organisation of the runs.")] = "local",
+    team: Annotated[str, typer.Option(help="Team of the runs.")] = "local",
+    state: Annotated[
+        Path | None, typer.Option("--state", help="State folder of the stack; default: .proctor")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Make completed runs of a folder of lm-evaluation-harness results, in the local stack.
+
+    Example: proctor import results/ --name "Old results"
+    """
+    session = session_of(context)
+    words = [f"--org={org}", f"--team={team}", f"--suite-id={suite_id}", f"--prefix={prefix}"]
+    words += [f"--suite-name={suite_name}", f"--limit-files={limit}"]
+    words += ["--dry-run"] if dry_run else []
+    arguments = [*words, "--", str(path.absolute())]
+    session.run(_import(session, state or session.state_dir, arguments, as_json=as_json))
+
+
+async def _import(session: Session, state: Path, arguments: list[str], *, as_json: bool) -> None:
+    report = await import_folder(state, arguments)
+    if as_json:
+        session.print_json(report)
+        return
+    for file in report["files"]:
+        session.out.print(_line(file), markup=False, soft_wrap=True)
+    session.say(
+        f"{report['imported_runs']} runs with {report['imported_samples']} samples in "
+        f"{report['suite_id'] or 'no suite'}, {report['skipped_runs']} skipped"
+    )
+
+
+def _line(file: Mapping[str, Any]) -> str:
+    return "\t".join((file["status"], file["reason"] or file["run_id"] or "-", plain(file["path"])))
