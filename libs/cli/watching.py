@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from cli.api import Api
+from cli.api import Api, Params
 from cli.downloads import artifact_files
 from cli.errors import CliError
-from cli.resources import Run
+from cli.resources import Page, Run, Sample
 from cli.session import Session
 from cli.views.plain import plain
 from cli.views.progress import shown
-from cli.views.results import failures_line, grader_line, results_table
+from cli.views.results import failures_line, grader_line, reason_line, results_table
+
+# As many failed samples as a page has tell what went wrong with most.
+_LOOKED_AT = 500
 
 
 async def follow(api: Api, run_id: str, *, poll_s: float) -> AsyncIterator[Run]:
@@ -54,21 +57,28 @@ async def show_to_the_end(session: Session, api: Api, run_id: str) -> Run:
     """
     run = await shown(follow(api, run_id, poll_s=session.poll_s), session.err)
     require_completed(run)
-    show_results(session, run)
+    await show_results(session, api, run)
     for file in await artifact_files(api, run_id):
         session.out.print(f"artifact {file.id}  {plain(file.filename)}", markup=False)
     return run
 
 
-def show_results(session: Session, run: Run) -> None:
-    """Print the results of a completed run, and beside them how many of its samples failed."""
+async def show_results(session: Session, api: Api, run: Run) -> None:
+    """Print the results of a completed run, and beside them why samples failed."""
     results_table(run).print_to(session.out)
     if line := grader_line(run):
         session.err.print(line, markup=False, soft_wrap=True)
-    warn_of_failures(session, run)
+    await warn_of_failures(session, api, run)
 
 
-def warn_of_failures(session: Session, run: Run) -> None:
-    """Say beside the output how many samples failed, if any did."""
-    if line := failures_line(run):
-        session.err.print(line, markup=False, soft_wrap=True)
+async def warn_of_failures(session: Session, api: Api, run: Run) -> None:
+    """Say beside the output how many samples failed, if any did, and what most of them said."""
+    line = failures_line(run)
+    if not line:
+        return
+    failed: Params = {"status": "failed", "limit": _LOOKED_AT, "include_dataset_row": False}
+    page = Page.of(await api.get(f"/evals/runs/{run.id}/samples", failed))
+    failures = [sample.error for entry in page.data if (sample := Sample.of(entry)).error]
+    if failures:
+        session.err.print(reason_line(failures), markup=False, soft_wrap=True)
+    session.err.print(line, markup=False, soft_wrap=True)

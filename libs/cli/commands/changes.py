@@ -113,7 +113,7 @@ async def _started_again(
             run = await shown(follow(api, run_id, poll_s=session.poll_s), session.err)
             session.print_json(await api.get(f"/evals/runs/{run_id}"))
             require_completed(run)
-            warn_of_failures(session, run)
+            await warn_of_failures(session, api, run)
             require_samples(run)
         else:
             require_samples(await show_to_the_end(session, api, run_id))

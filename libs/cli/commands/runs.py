@@ -177,7 +177,7 @@ async def _watch_json(session: Session, api: Api, run_id: str) -> None:
     run = await shown(follow(api, run_id, poll_s=session.poll_s), session.err)
     session.print_json(await api.get(f"/evals/runs/{run_id}"))
     require_completed(run)
-    warn_of_failures(session, run)
+    await warn_of_failures(session, api, run)
     require_samples(run)
 
 
@@ -210,14 +210,14 @@ async def _leaderboard(session: Session, suite: str, asked: Params, *, as_json: 
 async def _results(session: Session, run_id: str, *, as_json: bool) -> None:
     async with session.api() as api:
         answer = await api.get(f"/evals/runs/{run_id}")
-    run = Run.of(answer)
-    if as_json:
-        session.print_json(answer)
-        return
-    if not run.has_ended:
-        raise CliError(f"Run {run_id} is {run.status}: `proctor watch {run_id}` waits for it.")
-    require_completed(run)
-    show_results(session, run)
+        run = Run.of(answer)
+        if as_json:
+            session.print_json(answer)
+            return
+        if not run.has_ended:
+            raise CliError(f"Run {run_id} is {run.status}: `proctor watch {run_id}` waits for it.")
+        require_completed(run)
+        await show_results(session, api, run)
 
 
 async def _artifacts(session: Session, run_id: str, folder: Path | None, *, as_json: bool) -> None:

@@ -1,11 +1,14 @@
 """The results of a run as a listing."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
-from cli.resources import MetricBlock, Run
+from cli.resources import Failure, MetricBlock, Run
 from cli.views.listing import Listing
+from cli.views.plain import plain
 
 _NOTHING = "-"
+_MESSAGE_CHARS_MAX = 240
 
 
 def results_table(run: Run) -> Listing:
@@ -29,6 +32,16 @@ def failures_line(run: Run) -> str:
         return ""
     samples = "1 sample" if failed == 1 else f"{failed} samples"
     return f"{samples} failed; see: proctor samples {run.id} --status failed"
+
+
+def reason_line(failures: Sequence[Failure]) -> str:
+    """Say what most failed samples have failed with, of the failures that are given."""
+    (code, count), *_ = Counter(failure.code for failure in failures).most_common(1)
+    said = Counter(failure.message for failure in failures if failure.code == code)
+    (message, _), *_ = said.most_common(1)
+    of = f"{count} of {len(failures)}: " if count < len(failures) else ""
+    short = message if len(message) <= _MESSAGE_CHARS_MAX else f"{message[:_MESSAGE_CHARS_MAX]}…"
+    return plain(f"most often {of}{short} [{code}]")
 
 
 def grader_line(run: Run) -> str:

@@ -2,8 +2,8 @@ import io
 
 from rich.console import Console
 
-from cli.resources import GraderUsage, JsonObject, Run, TokenCounts
-from cli.views.results import failures_line, grader_line, results_table
+from cli.resources import Failure, GraderUsage, JsonObject, Run, TokenCounts
+from cli.views.results import failures_line, grader_line, reason_line, results_table
 
 
 def run_of(metrics: JsonObject | None, *, failed: int = 0) -> Run:
@@ -60,6 +60,15 @@ def test_a_run_without_metrics_is_an_empty_table() -> None:
 def test_failures_are_counted_and_none_are_not_mentioned() -> None:
     assert "2 samples failed" in failures_line(run_of(None, failed=2))
     assert failures_line(run_of(None)) == ""
+
+
+def test_the_most_frequent_reason_is_told_with_how_often_it_was() -> None:
+    slow = [Failure(code="model_timeout", message=f"after {n} s") for n in (1, 2, 2)]
+    broken = [Failure(code="grader_error", message="x\ny")]
+
+    assert reason_line([*broken, *slow]) == "most often 3 of 4: after 2 s [model_timeout]"
+    assert reason_line(broken) == "most often x\\ny [grader_error]"
+    assert reason_line([Failure(message="m" * 500)]) == f"most often {'m' * 240}… [unknown]"
 
 
 def test_calls_of_graders_are_told_and_none_are_not_mentioned() -> None:
