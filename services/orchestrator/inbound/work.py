@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 
 import orjson
 
@@ -19,43 +20,69 @@ WAIT_S = 5.0
 _log = logs.get_logger("orchestrator.work")
 
 
-def in_turns(turns: Turns, handler: Handler) -> Handler:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkMessage:
+    """What wants a worker.
+
+    Attributes:
+        subject: Ends with the step, where the work is a step of the whole run.
+        team: Empty in messages of an earlier release.
+        shard_no: Which shard, where the work is a shard.
+    """
+
+    subject: str
+    team: str
+    run_id: str
+    shard_no: int
+
+
+Work = Callable[[WorkMessage], Awaitable[None]]
+
+
+def in_turns(turns: Turns, work: Work) -> Handler:
     """Make a handler that works on messages when it is their team's turn.
 
     A consumer may have as many messages in flight as there are turns and `WAITING_MAX`.
     """
 
     async def handle(delivery: Delivery) -> None:
-        # A message of an earlier release names no team.
-        team = orjson.loads(delivery.payload).get("team") or ""
+        message = _message(delivery)
         try:
             async with asyncio.timeout(WAIT_S):
-                await turns.acquire(team)
+                await turns.acquire(message.team)
         except TimeoutError:
             raise NotNow from None
         try:
-            await handler(delivery)
+            await work(message)
         finally:
-            turns.release(team)
+            turns.release(message.team)
 
     return handle
 
 
-def run_steps(steps: Mapping[RunStep, Callable[[str], Awaitable[None]]]) -> Handler:
-    """Make the handler of messages whose subject ends with a step and whose body names a run."""
+def run_steps(steps: Mapping[RunStep, Callable[[str], Awaitable[None]]]) -> Work:
+    """Make what works on messages whose subject ends with a step."""
 
-    async def handle(delivery: Delivery) -> None:
-        step = RunStep(delivery.subject.rpartition(".")[2])
-        await steps[step](orjson.loads(delivery.payload)["run_id"])
+    async def work(message: WorkMessage) -> None:
+        await steps[RunStep(message.subject.rpartition(".")[2])](message.run_id)
 
-    return handle
+    return work
 
 
-def shards(run_shard: Callable[[str, int], Awaitable[None]]) -> Handler:
-    """Make the handler of messages whose body names a shard."""
+def shards(run_shard: Callable[[str, int], Awaitable[None]]) -> Work:
+    """Make what works on messages that name a shard."""
 
-    async def handle(delivery: Delivery) -> None:
-        body = orjson.loads(delivery.payload)
-        await run_shard(body["run_id"], body["shard_no"])
+    async def work(message: WorkMessage) -> None:
+        await run_shard(message.run_id, message.shard_no)
 
-    return handle
+    return work
+
+
+def _message(delivery: Delivery) -> WorkMessage:
+    body = orjson.loads(delivery.payload)
+    return WorkMessage(
+        subject=delivery.subject,
+        team=body.get("team") or "",
+        run_id=body["run_id"],
+        shard_no=body.get("shard_no", 0),
+    )

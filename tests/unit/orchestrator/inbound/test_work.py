@@ -6,25 +6,25 @@ import orjson
 import pytest
 
 from eventbus.consumer import Delivery, NotNow
-from orchestrator.inbound.work import WAIT_S, in_turns
+from orchestrator.domain.work import RunStep
+from orchestrator.inbound.work import WAIT_S, WorkMessage, in_turns, run_steps, shards
 from servicekit.turns import PATIENCE_S, Turns
 
-DAY_S = 86_400.0
+DAY_S = 86_400
 
 
 class Works:
-    """A handler that works on a message for as long as it says, and when it began each."""
+    """Works on a message for as many seconds as its shard's number says, and when it began each."""
 
     def __init__(self, *, at_once: int) -> None:
         self.turns = Turns(at_once)
-        self.handle = in_turns(self.turns, self._handle)
+        self.handle = in_turns(self.turns, self._work)
         self.began: dict[str, float] = {}
 
-    async def _handle(self, delivery: Delivery) -> None:
-        body = orjson.loads(delivery.payload)
-        self.began[body["run_id"]] = asyncio.get_running_loop().time()
-        await asyncio.sleep(body["seconds"])
-        if body["run_id"] == "breaks":
+    async def _work(self, message: WorkMessage) -> None:
+        self.began[message.run_id] = asyncio.get_running_loop().time()
+        await asyncio.sleep(message.shard_no)
+        if message.run_id == "breaks":
             raise RuntimeError("broken")
 
     @asynccontextmanager
@@ -42,8 +42,8 @@ class Works:
                 task.cancel()
 
 
-def message(run_id: str, team: str | None, seconds: float = 0.0) -> Delivery:
-    body = {"run_id": run_id, "seconds": seconds} | ({"team": team} if team else {})
+def message(run_id: str, team: str | None, seconds: int = 0) -> Delivery:
+    body = {"run_id": run_id, "shard_no": seconds} | ({"team": team} if team else {})
     return Delivery(subject="work", payload=orjson.dumps(body), headers={}, attempt=1)
 
 
@@ -94,3 +94,21 @@ async def test_messages_of_an_earlier_release_name_no_team_and_are_worked_on(wor
     await works.handle(message("old", None))
 
     assert "old" in works.began
+
+
+async def test_a_message_goes_to_its_step_or_names_its_shard() -> None:
+    done: list[tuple[object, ...]] = []
+
+    async def prepare(run_id: str) -> None:
+        done.append((run_id,))
+
+    async def run_shard(run_id: str, shard_no: int) -> None:
+        done.append((run_id, shard_no))
+
+    step = Delivery(
+        subject="proctor.work.run.prepare", payload=b'{"run_id": "r"}', headers={}, attempt=1
+    )
+    await in_turns(Turns(1), run_steps({RunStep.PREPARE: prepare}))(step)
+    await in_turns(Turns(1), shards(run_shard))(message("s", "org/team", 7))
+
+    assert done == [("r",), ("s", 7)]
