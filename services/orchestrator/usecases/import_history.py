@@ -29,7 +29,7 @@ from orchestrator.ports.history import History, HistoryStages
 from servicekit import logs
 from servicekit.caller import Caller
 from servicekit.clock import Clock
-from servicekit.errors import ServiceError
+from servicekit.rounds import in_rounds
 
 _AWAIT_S = 10.0
 _POLL_FIRST_S = 0.05
@@ -104,14 +104,7 @@ class StageRemover:
 
     async def run(self) -> None:
         """Remove until cancelled."""
-        while True:
-            try:
-                await self.remove()
-            except ServiceError as error:
-                _log.warning("stages_not_removed", error=repr(error))
-            except Exception:  # noqa: BLE001 -- the next look is as good
-                _log.exception("stages_not_removed")
-            await asyncio.sleep(self._period_s)
+        await in_rounds(self.remove, period_s=self._period_s, log=_log, failed="stages_not_removed")
 
     async def remove(self) -> int:
         """Remove everything that was abandoned; return of how many runs."""

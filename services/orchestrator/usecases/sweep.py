@@ -1,10 +1,8 @@
 """Find what is unfinished and in nobody's hands."""
 
-import asyncio
-
 from orchestrator.ports.stores import Leases
 from servicekit import logs
-from servicekit.errors import ServiceError
+from servicekit.rounds import in_rounds
 
 _log = logs.get_logger("orchestrator.sweep")
 
@@ -17,16 +15,13 @@ class Sweeper:
         self._period_s = period_s
 
     async def run(self) -> None:
-        """Sweep until cancelled."""
-        while True:
-            try:
-                found = await self._leases.sweep()
-            except ServiceError as error:
-                # After Postgres was away workers renew their leases before we call them abandoned.
-                _log.warning("sweep_failed", error=repr(error))
-            except Exception:  # noqa: BLE001 -- a sweep is as good as the next one
-                _log.exception("sweep_failed")
-            else:
-                if found:
-                    _log.info("work_redispatched", pieces=found)
-            await asyncio.sleep(self._period_s)
+        """Sweep until cancelled.
+
+        After Postgres was away workers renew their leases before the next sweep.
+        """
+        await in_rounds(self._sweep, period_s=self._period_s, log=_log, failed="sweep_failed")
+
+    async def _sweep(self) -> None:
+        found = await self._leases.sweep()
+        if found:
+            _log.info("work_redispatched", pieces=found)

@@ -1,10 +1,8 @@
 """Delete the vectors and inputs of runs that nobody can put back to work."""
 
-import asyncio
-
 from orchestrator.ports.embedding import RunObjects, UnneededVectors
 from servicekit import logs
-from servicekit.errors import ServiceError
+from servicekit.rounds import in_rounds
 
 _BATCH = 20
 
@@ -25,12 +23,8 @@ class VectorRemover:
 
     async def run(self) -> None:
         """Remove until cancelled."""
-        while True:
-            try:
-                await self.remove()
-            except ServiceError as error:
-                _log.warning("vectors_not_removed", error=repr(error))
-            await asyncio.sleep(self._period_s)
+        failed = "vectors_not_removed"
+        await in_rounds(self.remove, period_s=self._period_s, log=_log, failed=failed)
 
     async def remove(self) -> int:
         """Remove the objects of all runs that need none; return how many runs it were."""

@@ -15,6 +15,11 @@ class Gone(ServiceError):
     reason = "FILE_NOT_FOUND"
 
 
+class Locked(ServiceError):
+    kind = Kind.FAILED_PRECONDITION
+    reason = "FILE_LOCKED"
+
+
 class Discards:
     """Discarded files of one team, in memory."""
 
@@ -39,8 +44,10 @@ class Files:
         self.there = set(file_ids)
         self.trouble: dict[str, ServiceError] = {}
         self.asked_by: set[tuple[str, str]] = set()
+        self.asked: list[str] = []
 
     async def delete(self, file_id: str) -> None:
+        self.asked.append(file_id)
         caller = outgoing_caller()
         self.asked_by.add((caller.org_id, caller.team_id))
         if file_id in self.trouble:
@@ -75,6 +82,26 @@ async def test_a_file_that_cannot_be_deleted_is_kept_in_mind_and_lets_others_pas
         await FileRemover(discards, files, period_s=5).remove()
 
     assert discards.left == ["b", "a"]
+
+
+async def test_a_file_that_is_refused_ends_no_round() -> None:
+    discards, files = Discards("a", "b", "c"), Files("a", "b", "c")
+    files.trouble["a"] = Locked("the file is in use")
+
+    await FileRemover(discards, files, period_s=5).remove()
+
+    assert (discards.left, files.there) == (["a"], {"a"})
+
+
+async def test_files_that_are_all_refused_are_asked_for_once_a_round() -> None:
+    names = [f"file-{number:03}" for number in range(150)]
+    discards, files = Discards(*names), Files(*names)
+    files.trouble = {name: Locked("the file is in use") for name in names}
+
+    await FileRemover(discards, files, period_s=5).remove()
+
+    assert discards.left == names
+    assert files.asked == names
 
 
 async def test_it_looks_again_whatever_happens() -> None:
