@@ -22,11 +22,11 @@ _PAYLOAD_BYTES_MAX = 64 * 1024 * 1024  # a frame holds half a MiB, or one row
 _log = logs.get_logger("importer.parquet")
 
 
-class ScratchUnavailable(ServiceError):
-    """This machine has no room for the blocks of a file; a repeat may find some."""
+class ReaderUnavailable(ServiceError):
+    """This machine starts no reader, or has no room for its blocks; a repeat may go better."""
 
     kind = ErrorKind.UNAVAILABLE
-    reason = "SCRATCH_UNAVAILABLE"
+    reason = "PARQUET_READER_UNAVAILABLE"
 
 
 class ParquetReader:
@@ -66,15 +66,21 @@ class ParquetReader:
                 yield number, payload.split(b"\n")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Pipes:
-    """Both ways to a worker."""
+    """Both ways to a worker.
+
+    Attributes:
+        has_begun: whether it said anything; what ends it before is no fault of the file.
+    """
 
     answers: asyncio.StreamReader
     requests: asyncio.StreamWriter
+    has_begun: bool = False
 
     async def header(self) -> tuple[bytes, int, int]:
         kind, number, value = HEADER.unpack(await self.answers.readexactly(HEADER.size))
+        self.has_begun = True
         return kind, number, value
 
     async def payload(self, length: int) -> bytes:
@@ -97,10 +103,13 @@ async def _running(order: Order) -> AsyncIterator[_Pipes]:
     )
     if process.stdin is None or process.stdout is None:
         raise RuntimeError("a worker without pipes")
+    pipes = _Pipes(process.stdout, process.stdin)
     try:
-        yield _Pipes(process.stdout, process.stdin)
+        yield pipes
     except (BrokenPipeError, ConnectionResetError, asyncio.IncompleteReadError):
         _log.warning("parquet_worker_ended", exit_code=await process.wait())
+        if not pipes.has_begun:
+            raise ReaderUnavailable("the reader of Parquet files does not start") from None
         raise _broken_down() from None
     finally:
         with suppress(ProcessLookupError):
@@ -121,5 +130,5 @@ def _broken_down() -> DatasetError:
 
 def _refusal(kind: bytes, message: str) -> ServiceError:
     if kind == Kind.FAILED:
-        return ScratchUnavailable(f"a Parquet file cannot be read here now: {message}")
+        return ReaderUnavailable(f"a Parquet file cannot be read here now: {message}")
     return DatasetError(message)
