@@ -32,6 +32,9 @@ NEIGHBOURS = 5
 
 _BINARY = 2
 
+# A figure for each of 2,000 labels and so many rows is 32 MB.
+_ROWS_AT_ONCE = 2_048
+
 Whole = NDArray[np.int64]
 
 
@@ -68,7 +71,7 @@ def score_labels(
             raise GroupUnusable("a classifier needs training rows with at least two labels")
         classifier = LogisticRegression(max_iter=MAX_ITERATIONS, random_state=seed)
         classifier.fit(training[rows], known[rows])
-        predictions.append(classifier.predict(vectors))
+        predictions.append(_predicted(classifier, vectors))
     metrics = _mean([_label_metrics(wanted, predicted) for predicted in predictions])
     votes = np.stack(predictions, axis=1)
     samples = [_sample(wanted[place], votes[place], names) for place in range(len(labels))]
@@ -106,7 +109,7 @@ def score_label_lists(
         # A single label is a column that scikit-learn wants as a list.
         targets = known[rows].ravel() if len(names) == 1 else known[rows]
         classifier.fit(training[rows], targets)
-        predictions.append(classifier.predict(vectors).reshape(wanted.shape))
+        predictions.append(_predicted(classifier, vectors).reshape(wanted.shape))
     metrics = _mean([_list_metrics(wanted, predicted) for predicted in predictions])
     right = np.stack([(predicted == wanted).all(axis=1) for predicted in predictions], axis=1)
     samples = [
@@ -114,6 +117,13 @@ def score_label_lists(
         for share in right.mean(axis=1)
     ]
     return GroupScores(metrics=with_main(metrics, "multilabel_classification"), samples=samples)
+
+
+def _predicted(classifier: Any, vectors: Vectors) -> Whole:
+    blocks = range(0, len(vectors), _ROWS_AT_ONCE)
+    return np.concatenate(
+        [classifier.predict(vectors[start : start + _ROWS_AT_ONCE]) for start in blocks]
+    )
 
 
 def _in_order(names: set[str]) -> list[str]:

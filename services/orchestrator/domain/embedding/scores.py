@@ -15,7 +15,7 @@ Vectors = NDArray[np.float32]
 
 
 class GroupUnusable(Exception):
-    """Nothing can be said of the model with these vectors; the text says why."""
+    """Nothing can be said of the model with these rows and vectors; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

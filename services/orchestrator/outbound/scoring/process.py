@@ -51,7 +51,7 @@ class ScoringProcess:
         """Return the metrics of a group and its samples, or why there are none.
 
         Raises:
-            ScoringBroke: the process died or took too long.
+            ScoringBroke: the process died.
         """
         dimensions = {chunk.dimensions for chunk in scoring.chunks if chunk.positions}
         if len(dimensions) != 1:
@@ -62,7 +62,9 @@ class ScoringProcess:
             folder = await asyncio.to_thread(TemporaryDirectory, prefix="proctor-scoring-")
             try:
                 await self._lay_out(Path(folder.name), scoring, next(iter(dimensions)))
-                await _run(Path(folder.name))
+                if not await _run(Path(folder.name)):
+                    message = f"scoring took longer than {_SCORING_S_MAX:g} s"
+                    return VectorFailure(code="grader_timeout", message=message)
                 return await asyncio.to_thread(_result, Path(folder.name))
             finally:
                 await asyncio.shield(asyncio.to_thread(folder.cleanup))
@@ -125,7 +127,8 @@ def _place(path: Path, chunk: Chunk, content: bytes, row: dict[int, int], dimens
     mapped.flush()
 
 
-async def _run(folder: Path) -> None:
+async def _run(folder: Path) -> bool:
+    """Score what is in a folder; tell whether it ended in time."""
     environment = dict.fromkeys(_THREADS, "1") | {"PYTHONPATH": os.pathsep.join(sys.path)}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", _MODULE, str(folder)),
@@ -138,8 +141,8 @@ async def _run(folder: Path) -> None:
     try:
         async with asyncio.timeout(_SCORING_S_MAX):
             said = await _ended(process)
-    except TimeoutError as error:
-        raise ScoringBroke(f"scoring took longer than {_SCORING_S_MAX} s") from error
+    except TimeoutError:
+        return False
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):
@@ -147,6 +150,7 @@ async def _run(folder: Path) -> None:
             await asyncio.shield(process.wait())
     if process.returncode:
         raise ScoringBroke(f"the scoring process ended with {process.returncode}: {said[-2000:]}")
+    return True
 
 
 async def _ended(process: Process) -> str:
@@ -162,7 +166,7 @@ def _result(folder: Path) -> tuple[bytes, Sequence[ScoredSample]] | VectorFailur
     with (folder / RESULT).open("rb") as lines:
         first = orjson.loads(next(lines))
         if "failure" in first:
-            return VectorFailure(code=_MODEL_ERROR, message=first["failure"])
+            return VectorFailure(code=first["code"], message=first["failure"])
         return orjson.dumps(first["metrics"]), [_scored(line) for line in lines]
 
 

@@ -4,6 +4,7 @@ It talks to nobody and knows no secret. Vectors are mapped from files, so what i
 what it is working on.
 """
 
+import resource
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from orchestrator.domain.embedding.ranking import Corpus, score_ranking
 from orchestrator.domain.embedding.scores import GroupScores, GroupUnusable, SampleScore, Vectors
 from orchestrator.outbound.scoring.folder import JOB, PLAN, RESULT, SAMPLES, SHARED
 
+# Of what it computes with; vectors are mapped and do not count.
+MEMORY_BYTES_MAX = 4 << 30
+
 Facts = Mapping[str, Any]
 
 
@@ -28,7 +32,10 @@ def score_folder(folder: Path) -> None:
     try:
         lines = _lines(job["indices"], _scored(folder, job, plan))
     except GroupUnusable as error:
-        lines = iter([orjson.dumps({"failure": str(error)})])
+        lines = iter([orjson.dumps({"failure": str(error), "code": "grader_error"})])
+    except MemoryError:
+        said = f"scoring needs more than {MEMORY_BYTES_MAX >> 30} GiB of memory"
+        lines = iter([orjson.dumps({"failure": said, "code": "grader_oom"})])
     with (folder / RESULT).open("wb") as result:
         for line in lines:
             result.write(line + b"\n")
@@ -107,4 +114,5 @@ def _line(index: int, sample: SampleScore) -> dict[str, object]:
 
 
 if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     score_folder(Path(sys.argv[1]))

@@ -158,10 +158,12 @@ def _note(row: Row, reader: TaskReader, samples: _Samples) -> str | None:
             return as_text(row[embedding.score_column])
         case "classification":
             label = label_in(row, embedding.label_column)
+            reader.note_labels(label)
             samples.facts.append(label)
             return label
         case "multilabel_classification":
             labels = labels_in(row, embedding.label_column)
+            reader.note_labels(labels)
             samples.facts.append(labels)
             return orjson.dumps(labels).decode()
         case "retrieval" | "reranking":

@@ -5,12 +5,16 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from manifest.schema import Dataset, Embedding, Task
+from orchestrator.domain.embedding.plan import Labels
 from orchestrator.domain.embedding.rows import Row, RowUnusable, read_row
 from orchestrator.domain.failure import Failure, RunFailed
 from orchestrator.usecases.task_rows import TaskRows
 from orchestrator.usecases.task_sources import TaskSources
 
 STAGE = "prepare"
+
+# What classifiers hold in memory grows with them.
+LABELS_MAX = 2_000
 
 Found = TypeVar("Found")
 
@@ -29,6 +33,7 @@ class TaskReader:
         self._rows = rows
         self._sources = sources
         self._counted = 0
+        self._labels: set[str] = set()
 
     async def lines(self, dataset: Dataset) -> AsyncGenerator[bytes]:
         """Yield the rows of a dataset, one JSON object each."""
@@ -68,6 +73,17 @@ class TaskReader:
                 f"there are more rows to embed than `max_texts`, which is "
                 f"{self.embedding.max_texts}"
             )
+            raise self._sources.task_failure(_failure(message), self.task)
+
+    def note_labels(self, labels: Labels) -> None:
+        """Note the label of a row, or its labels.
+
+        Raises:
+            RunFailed: there are more different ones than can be learnt.
+        """
+        self._labels.update((labels,) if isinstance(labels, str) else labels)
+        if len(self._labels) > LABELS_MAX:
+            message = f"there are more than {LABELS_MAX} different labels"
             raise self._sources.task_failure(_failure(message), self.task)
 
     def failure(self, dataset: Dataset, message: str) -> RunFailed:

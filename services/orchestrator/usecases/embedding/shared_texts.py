@@ -89,7 +89,9 @@ class SharedTexts:
         many, column = embedding.kind == "multilabel_classification", embedding.label_column
 
         def take(row: Row) -> Labels:
-            return labels_in(row, column) if many else label_in(row, column)
+            labels = labels_in(row, column) if many else label_in(row, column)
+            self.reader.note_labels(labels)
+            return labels
 
         return [labels async for labels in self.reader.each(embedding.train_dataset, take)]
 

@@ -237,6 +237,7 @@ async def test_a_classifier_with_one_label_says_so_and_scores_nothing(world: Wor
         [sample, *_] = await world.samples(run_id)
 
     assert run.state == run_pb2.RUN_STATE_COMPLETED
+    assert sample.error.code == "grader_error"
     assert sample.error.message == "a classifier needs training rows with at least two labels"
 
 

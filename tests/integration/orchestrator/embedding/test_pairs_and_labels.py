@@ -194,6 +194,17 @@ async def test_more_rows_than_max_texts_fail_the_run_in_preparation(world: World
     assert not world.bridge.calls
 
 
+async def test_more_labels_than_can_be_learnt_fail_the_run(world: World) -> None:
+    dataset(world, "file_rows", [{"text": str(n), "label": n} for n in range(1000)])
+    train = dataset(world, "file_train", [{"text": "x", "label": n} for n in range(999, 2001)])
+    wanted = task(kind="classification", train_dataset=train)
+    async with world.neighbours(), world.orchestrator():
+        run = await world.ended(await world.create_run(await world.create_suite(wanted)))
+
+    assert run.error.code == "dataset_error"
+    assert "there are more than 2000 different labels" in run.error.message
+
+
 async def test_long_texts_are_cut(world: World) -> None:
     world.bridge.answer = embed
     dataset(world, "file_rows", [{"sentence1": "abc" * 9, "sentence2": "b", "score": 1}])
