@@ -141,6 +141,7 @@ def _collections(
     access = Access(Authenticate(PostgresApiKeys(database), pepper=pepper, clock=clock))
     files = FileServiceStub(importer)
     suites, runs = SuiteServiceStub(orchestrator), RunServiceStub(orchestrator)
+    usage = UsageTable(database)
     health = HealthRoutes(
         own={"postgres": _answers(database)},
         others={"orchestrator": _serves(orchestrator), "importer": _serves(importer)},
@@ -149,20 +150,20 @@ def _collections(
         FileRoutes(files, access, upload_bytes_max=settings.max_upload_bytes).router(),
         SuiteRoutes(suites, access).router(),
         ShareRoutes(SuiteShareServiceStub(orchestrator), access).router(),
-        RunRoutes(runs, access, admit_run, UsageTable(database)).router(),
-        RunChangeRoutes(runs, access, admit_run).router(),
+        RunRoutes(runs, access, admit_run, usage).router(),
+        RunChangeRoutes(runs, access, admit_run, usage).router(),
         ScheduleRoutes(
             ScheduleServiceStub(orchestrator),
             runs=runs,
             access=access,
             admit=admit,
-            grader_usage=UsageTable(database),
+            grader_usage=usage,
             schemes=settings.webhook_schemes,
         ).router(),
         SampleRoutes(runs, access).router(),
         SampleAudioRoutes(SampleAudioServiceStub(orchestrator), access).router(),
         HistoryRoutes(HistoryServiceStub(importer), access).router(),
-        BoardRoutes(BoardServiceStub(orchestrator), access, UsageTable(database)).router(),
+        BoardRoutes(BoardServiceStub(orchestrator), access, usage).router(),
         AgentRunRoutes(AgentRunServiceStub(orchestrator), access).router(),
         TrajectoryRoutes(TrajectoryServiceStub(orchestrator), access).router(),
         health.router(),

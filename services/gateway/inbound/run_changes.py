@@ -10,7 +10,9 @@ from gateway.inbound.resources.runs import RunDeleted, RunObject, run_object
 from gateway.inbound.rest.access import Access, CurrentCaller
 from gateway.inbound.rest.asking import WRITE_S, ask
 from gateway.inbound.rest.operations import Operation, router_of
+from gateway.ports import GraderUsage
 from gateway.usecases.admit_run import AdmitRun
+from proctor.runs.v1 import run_pb2
 from proctor.runs.v1 import run_service_pb2 as pb
 from servicekit.caller import Caller
 
@@ -25,10 +27,17 @@ class RunChangeRoutes:
     waiting asks again, and finds done what it wanted.
     """
 
-    def __init__(self, runs: "RunServiceAsyncStub", access: Access, admit_run: AdmitRun) -> None:
+    def __init__(
+        self,
+        runs: "RunServiceAsyncStub",
+        access: Access,
+        admit_run: AdmitRun,
+        grader_usage: GraderUsage,
+    ) -> None:
         self._runs = runs
         self._access = access
         self._admit_run = admit_run
+        self._grader_usage = grader_usage
 
     def router(self) -> APIRouter:
         """The routes with their documentation."""
@@ -92,7 +101,7 @@ class RunChangeRoutes:
         """
         question = pb.CancelRunRequest(run_id=run_id)
         answer = await ask(caller, self._runs.CancelRun, question, timeout_s=WRITE_S)
-        return run_object(answer.run)
+        return await self._object(answer.run)
 
     async def rerun_failed(self, caller: CurrentCaller, run_id: str) -> RunObject:
         """Run the failed samples of a completed run again.
@@ -104,7 +113,7 @@ class RunChangeRoutes:
         token = await self._fresh_token(caller, run_id)
         question = pb.RerunFailedSamplesRequest(run_id=run_id, run_token=token)
         answer = await ask(caller, self._runs.RerunFailedSamples, question, timeout_s=WRITE_S)
-        return run_object(answer.run)
+        return await self._object(answer.run)
 
     async def retry(self, caller: CurrentCaller, run_id: str) -> RunObject:
         """Resume a failed or cancelled run.
@@ -116,7 +125,11 @@ class RunChangeRoutes:
         token = await self._fresh_token(caller, run_id)
         question = pb.RetryRunRequest(run_id=run_id, run_token=token)
         answer = await ask(caller, self._runs.RetryRun, question, timeout_s=WRITE_S)
-        return run_object(answer.run)
+        return await self._object(answer.run)
+
+    async def _object(self, run: run_pb2.Run) -> RunObject:
+        usage = await self._grader_usage.of_runs([run.run_id])
+        return run_object(run, usage.get(run.run_id, {}))
 
     async def _fresh_token(self, caller: Caller, run_id: str) -> str:
         # The run's own token may be older than tokens are renewed.

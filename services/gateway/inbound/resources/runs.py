@@ -118,9 +118,8 @@ class RunObject(Identified):
     agent_effort: str | None
     cost_usd: float | None = Field(description="As reported, else the sum over the samples.")
     tokens: Tokens = Field(description="Of the evaluated models; sums over the samples.")
-    grader_usage: GraderUsageObject | None = Field(
-        description="What graders asked models, apart from `tokens`; grows while the run works. "
-        "Null in the answers of cancel, rerun and retry."
+    grader_usage: GraderUsageObject = Field(
+        description="What graders asked models, apart from `tokens`; grows while the run works."
     )
     generation_concurrency: int = Field(description="Model calls in flight at most.")
     grader_concurrency: int = Field(description="Grader executions at once at most.")
@@ -154,12 +153,12 @@ class ArtifactsObject(Resource):
     artifact_file_ids: list[str]
 
 
-def run_object(run: run_pb2.Run, grader_usage: Mapping[str, ModelUsage] | None = None) -> RunObject:
+def run_object(run: run_pb2.Run, grader_usage: Mapping[str, ModelUsage]) -> RunObject:
     """The REST object of a run.
 
     Args:
         run: As the run service has it.
-        grader_usage: What its graders asked, by model; None leaves it out.
+        grader_usage: What its graders asked, by model.
     """
     status = run_status(run.state)
     ended_at = seconds_if_set(run, "end_time")
@@ -192,7 +191,7 @@ def run_object(run: run_pb2.Run, grader_usage: Mapping[str, ModelUsage] | None =
         agent_effort=text_if_set(run, "agent_effort"),
         cost_usd=run.cost_usd if run.HasField("cost_usd") else None,
         tokens=tokens_object(run.tokens),
-        grader_usage=None if grader_usage is None else _grader_usage(grader_usage),
+        grader_usage=_grader_usage(grader_usage),
         generation_concurrency=run.generation_concurrency,
         grader_concurrency=run.grader_concurrency,
         max_samples_per_task=run.max_samples_per_task if capped else None,

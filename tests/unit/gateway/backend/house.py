@@ -151,7 +151,7 @@ async def open_house() -> AsyncIterator[House]:
                 ).router(),
                 SuiteRoutes(SuiteServiceStub(channel), access).router(),
                 RunRoutes(RunServiceStub(channel), access, admit, usage).router(),
-                RunChangeRoutes(RunServiceStub(channel), access, admit).router(),
+                RunChangeRoutes(RunServiceStub(channel), access, admit, usage).router(),
                 SampleRoutes(RunServiceStub(channel), access).router(),
                 SampleAudioRoutes(SampleAudioServiceStub(channel), access).router(),
                 HealthRoutes(

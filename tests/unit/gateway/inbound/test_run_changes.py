@@ -3,6 +3,7 @@ import pytest
 
 from gateway.domain.run_token import read_run_token
 from gateway.domain.scopes import Scope
+from gateway.domain.usage import ModelUsage, TokenCounts, UsageSum
 from proctor.runs.v1 import run_pb2
 from unit.gateway.backend.house import MANIFEST, RUN_TOKEN_SECRET, House
 
@@ -48,6 +49,31 @@ async def test_a_run_is_cancelled_without_a_body_and_again_without_a_change(
         1_790_000_100,
     )
     assert "content-type" not in answers[0].request.headers
+
+
+@pytest.mark.parametrize(
+    ("state", "change"),
+    [
+        (run_pb2.RUN_STATE_IN_PROGRESS, "cancel"),
+        (run_pb2.RUN_STATE_COMPLETED, "rerun-failed"),
+        (run_pb2.RUN_STATE_FAILED, "retry"),
+    ],
+)
+async def test_a_changed_run_tells_what_its_graders_asked_so_far(
+    client: httpx.AsyncClient,
+    house: House,
+    run_id: str,
+    state: "run_pb2.RunState.ValueType",
+    change: str,
+) -> None:
+    put(house, run_id, state, failed=2)
+    usage = ModelUsage(calls=3, tokens=TokenCounts(input_tokens=30))
+    await house.usage.write([UsageSum(id="usage_1", run_id=run_id, model="judge", usage=usage)])
+
+    answer = (await client.post(f"/evals/runs/{run_id}/{change}")).json()
+
+    assert answer["grader_usage"]["model_calls"] == 3
+    assert answer["grader_usage"]["by_model"]["judge"]["tokens"]["input"] == 30
 
 
 async def test_failed_samples_run_again_with_a_token_that_is_new_and_bound_to_the_same_run(
