@@ -14,7 +14,7 @@ app = typer.Typer()
 
 _PAGE = 500
 
-# A table is read by a person; JSON goes on to the end.
+# A table on a terminal is read by a person; a pipe and JSON go on to the end.
 _TABLE_ROWS = 100
 
 
@@ -43,7 +43,8 @@ def samples(  # noqa: PLR0913 - the options of one command
     index: Annotated[list[int] | None, typer.Option(min=0, help="Row; repeatable.")] = None,
     reasoning: Annotated[bool, typer.Option(help="With the models' reasoning (JSON).")] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most this many; default: 100, with --json all.")
+        int | None,
+        typer.Option(min=1, help="At most this many; default: 100 on a terminal, else all."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Whole samples, one a line.")] = False,
 ) -> None:
@@ -70,7 +71,7 @@ def samples(  # noqa: PLR0913 - the options of one command
 async def _samples(
     session: Session, run_id: str, filters: Params, *, limit: int | None, as_json: bool
 ) -> None:
-    most = limit or (None if as_json else _TABLE_ROWS)
+    most = limit or (_TABLE_ROWS if session.out.is_terminal and not as_json else None)
     shown: list[Sample] = []
     count = 0
     async with session.api() as api:
@@ -87,8 +88,7 @@ async def _samples(
     if not count:
         session.err.print("No sample matches.")
         return
-    if as_json:
-        return
-    samples_table(shown).print_to(session.out)
+    if not as_json:
+        samples_table(shown).print_to(session.out)
     if most is not None:
         session.err.print(f"These are the first {most}; --limit shows more.", markup=False)

@@ -21,6 +21,7 @@ class FakeProctor:
     Attributes:
         outcome: Status that runs end with.
         all_fail: Whether every sample of every run fails.
+        sample_count: How many samples a list has.
         failing: Statuses that the next requests are answered with.
         requests: Method and path of every request.
     """
@@ -35,6 +36,7 @@ class FakeProctor:
         self.runs: dict[str, Object] = {}
         self.outcome = "completed"
         self.all_fail = False
+        self.sample_count = 7
         self.failing: list[int] = []
         self.requests: list[str] = []
         self._steps: dict[str, int] = {}
@@ -262,7 +264,7 @@ class FakeProctor:
         }
 
     async def _samples(self, request: Request) -> Response:
-        found = [sample(index) for index in range(7)]
+        found = [sample(index) for index in range(self.sample_count)]
         wanted = request.query_params.get("status")
         return _page(request, [s for s in found if wanted in (None, s["status"])])
 

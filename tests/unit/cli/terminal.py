@@ -25,6 +25,7 @@ class Terminal:
 
     fake: FakeProctor = field(default_factory=FakeProctor)
     interactive: bool = False
+    read_by_a_person: bool = False
     code: int = -1
     out: str = ""
     err: str = ""
@@ -38,7 +39,13 @@ class Terminal:
             state_dir=Path("no-such-stack"),
             poll_s=0.001,
             transport=httpx.ASGITransport(self.fake.app),
-            out=Console(file=out, width=160, highlight=False),
+            out=Console(
+                file=out,
+                width=160,
+                highlight=False,
+                force_terminal=self.read_by_a_person,
+                color_system=None,
+            ),
             err=Console(file=err, width=160, force_terminal=self.interactive, highlight=False),
         )
         with pytest.raises(SystemExit) as ended:

@@ -44,6 +44,28 @@ def test_a_limit_ends_the_list_and_says_so(terminal: Terminal, run: str) -> None
     assert "These are the first 2" in terminal.err
 
 
+def test_a_limit_of_json_is_told_beside_it(terminal: Terminal, run: str) -> None:
+    terminal.run("samples", run, "--json", "--limit", "2")
+
+    assert len(terminal.out.splitlines()) == 2
+    assert terminal.err == "These are the first 2; --limit shows more.\n"
+
+
+def test_a_terminal_gets_the_first_hundred_and_a_pipe_gets_all(
+    terminal: Terminal, run: str
+) -> None:
+    terminal.fake.sample_count = 130
+
+    terminal.run("samples", run)
+    assert terminal.out.count("completed") == 129
+    assert terminal.err == ""
+
+    terminal.read_by_a_person = True
+    terminal.run("samples", run)
+    assert terminal.out.count("completed") == 99
+    assert "These are the first 100" in terminal.err
+
+
 @pytest.mark.parametrize("form", [(), ("--json",)])
 def test_filters_that_match_nothing_say_so(
     form: tuple[str, ...], terminal: Terminal, run: str
