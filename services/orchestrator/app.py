@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import grpc
 
 from blobstore.named import NamedObjects
 from blobstore.store import BlobStore
-from eventbus.bus import Bus, StreamSpec
+from eventbus.bus import Bus
 from eventbus.consumer import PullConsumer
 from orchestrator.domain.work import RunStep
 from orchestrator.inbound import work
@@ -39,6 +40,7 @@ from orchestrator.outbound.postgres.preparations import PostgresPreparations
 from orchestrator.outbound.postgres.results import PostgresResults
 from orchestrator.outbound.postgres.run_changes.changes import PostgresRunChanges
 from orchestrator.outbound.postgres.run_changes.discards import PostgresDiscards
+from orchestrator.outbound.postgres.run_changes.purging import PostgresPurges
 from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
 from orchestrator.outbound.postgres.run_steps import PostgresRunSteps
 from orchestrator.outbound.postgres.runs import PostgresRuns
@@ -55,6 +57,7 @@ from orchestrator.outbound.services.admission import GrpcAdmission
 from orchestrator.outbound.services.bridge import GrpcBridge
 from orchestrator.outbound.services.grader import GrpcSandbox
 from orchestrator.outbound.services.importer import GrpcFiles, StoredDatasets
+from orchestrator.outbound.streams import WORK, make_streams
 from orchestrator.outbound.tokenizer import O200kCounter
 from orchestrator.settings import Settings
 from orchestrator.usecases.agents.append_trials import AppendTrials
@@ -73,6 +76,7 @@ from orchestrator.usecases.inline_programs import InlinePrograms
 from orchestrator.usecases.keep_leases import LeaseKeeper
 from orchestrator.usecases.leased_work import LeasedWork
 from orchestrator.usecases.prepare_run import PrepareRun
+from orchestrator.usecases.purge_runs import RunPurger
 from orchestrator.usecases.remove_files import FileRemover
 from orchestrator.usecases.run_shard import RunShard
 from orchestrator.usecases.schedules.fire_schedules import FireSchedules
@@ -105,11 +109,6 @@ from servicekit.turns import Turns
 
 SCHEMA = "orchestrator"
 VERSIONS = "orchestrator.outbound.migrations.versions"
-
-WORK = "WORK"
-EVENTS = "EVENTS"
-
-_HOUR_S = 3600.0
 
 # Objects of runs, beside the blobs.
 _OBJECTS = "runs"
@@ -161,7 +160,9 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
         connecting = Database.connect(dsn, schema=SCHEMA, pool_size=settings.postgres_pool_size)
         stores = _stores(await stack.enter_async_context(connecting), settings)
         bus = await stack.enter_async_context(Bus.connect(nats_url, name=SCHEMA))
-        await _make_streams(bus, settings)
+        await make_streams(
+            bus, replicas=settings.nats_replicas, events_max_age_h=settings.events_max_age_h
+        )
         services = await _services(stack, settings)
         keeper = LeaseKeeper(stores.leases, heartbeat_s=settings.heartbeat_s)
         create_run = _create_run(stores, settings)
@@ -179,6 +180,11 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
                 PostgresUnneededVectors(stores.database),
                 services.objects,
                 period_s=settings.sweep_s,
+            ),
+            RunPurger(
+                PostgresPurges(stores.database),
+                kept=timedelta(days=settings.deleted_runs_kept_d),
+                period_s=_PURGE_PERIOD_S,
             ),
             StageRemover(stores.history_stages, SystemClock(), period_s=settings.sweep_s),
         )
@@ -228,24 +234,6 @@ async def _services(stack: AsyncExitStack, settings: Settings) -> _Services:
         counter=O200kCounter(),
         admission=GrpcAdmission(gateway),
     )
-
-
-async def _make_streams(bus: Bus, settings: Settings) -> None:
-    replicas = settings.nats_replicas
-    work_stream = StreamSpec(
-        name=WORK, subjects=("proctor.work.>",), kind="work", replicas=replicas
-    )
-    await bus.ensure_stream(work_stream)
-    events = StreamSpec(
-        name=EVENTS,
-        subjects=("proctor.events.>",),
-        kind="events",
-        max_age_s=settings.events_max_age_h * _HOUR_S,
-        # A relay that crashed between publishing and deleting publishes again when it is back.
-        duplicate_window_s=min(_HOUR_S, settings.events_max_age_h * _HOUR_S),
-        replicas=replicas,
-    )
-    await bus.ensure_stream(events)
 
 
 def _server(

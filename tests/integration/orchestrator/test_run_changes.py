@@ -9,7 +9,7 @@ import pytest
 
 from integration.orchestrator.fake_bridge import Answer, echo
 from integration.orchestrator.world import CALLER, GROUP_GRADER, World, task
-from orchestrator.app import EVENTS
+from orchestrator.outbound.streams import EVENTS
 from proctor.models.v1 import model_bridge_service_pb2 as models_pb
 from proctor.runs.v1 import run_pb2, run_service_pb2, sample_pb2
 from proctor.suites.v1 import suite_service_pb2
