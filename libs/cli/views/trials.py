@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from cli.trials.hints import hint_of
 from cli.trials.models import AskedCall
 from cli.trials.results import Trial, TriedExecution, TriedSample, Used
 from cli.views.listing import Listing
@@ -78,6 +79,8 @@ def _result(sample: TriedSample) -> Iterator[Text]:
     yield from _judge(sample)
     if sample.problem and sample.problem.traceback:
         yield from _block("traceback", sample.problem.traceback)
+    if sample.problem and (hint := hint_of(sample.problem)):
+        yield _field("hint", hint)
 
 
 def _scores(sample: TriedSample) -> Iterator[Text]:

@@ -78,6 +78,20 @@ def test_a_failure_shows_code_sentence_and_traceback_and_what_it_printed_once() 
     assert text.count("hello") == 1
 
 
+def test_a_failure_that_people_meet_first_says_what_to_try() -> None:
+    problem = Problem(
+        code="grader_error",
+        message="OSError: [Errno 30] Read-only file system: '/tmp/x'",
+        stage="score",
+        traceback="",
+    )
+
+    shown = printed(sample_view(replace(FAILED, problem=problem), None, verbose=False))
+
+    assert "hint        a grader may write in /tmp only, and only with --isolation files" in shown
+    assert "hint" not in printed(sample_view(FAILED, None, verbose=False))
+
+
 def test_the_bodies_of_model_calls_are_shown_when_asked_for() -> None:
     assert "true?" not in printed(sample_view(SCORED, None, verbose=False))
 
