@@ -34,6 +34,7 @@ async def test_no_provider_key_is_found_in_postgres_nats_logs_or_the_object_stor
     assert files_with(stack.state_dir, CANARY_KEY) == []
 
 
+@pytest.mark.timeout(180)
 async def test_the_hub_token_for_datasets_is_found_in_no_table_log_or_blob(stack: Stack) -> None:
     repo = f"owner/{new_id('secret')}"
     stack.hub.add(repo, {"test.jsonl": b'{"question": "1 + 1", "answer": "2"}'}, private=True)
@@ -44,7 +45,7 @@ async def test_the_hub_token_for_datasets_is_found_in_no_table_log_or_blob(stack
         for found in (dataset, refused):
             suite_id = create_suite(sdk, task("", dataset=found))
             run_id = sdk.llm.evals.create_run(suite_id=suite_id, models=["adder"]).id
-            runs.append(wait(sdk, run_id))
+            runs.append(wait(sdk, run_id, seconds=120))
 
     assert [run.status for run in runs] == ["completed", "failed"]
     assert {seen.token for seen in stack.hub.seen if repo in seen.path} == {CANARY_HUB_TOKEN}
