@@ -24,6 +24,7 @@ from cli.commands import (
     stack,
     suites,
 )
+from cli.commands.schedules import command as schedules
 from cli.errors import CliError
 from cli.session import Session, session_of
 from cli.views.plain import plain
@@ -48,6 +49,7 @@ app.add_typer(runs.app)
 app.add_typer(changes.app)
 app.add_typer(imports.app)
 app.add_typer(grader.app, name="grader")
+app.add_typer(schedules.app, name="schedules")
 app.add_typer(samples.app)
 
 

@@ -163,6 +163,22 @@ class SuiteShare(Resource):
     created_at: int
 
 
+class Schedule(Resource):
+    """Runs of a suite that start by the clock."""
+
+    id: str
+    name: str
+    suite_id: str
+    cron: str | None = None
+    interval_seconds: int | None = None
+    timezone: str
+    enabled: bool
+    last_run_id: str | None = None
+    last_run_status: str | None = None
+    last_error: Failure | None = None
+    next_run_at: int | None = None
+
+
 class SuiteVersion(Resource):
     """One manifest of a suite."""
 

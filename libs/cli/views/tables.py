@@ -3,7 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from cli.resources import BoardRow, File, JsonObject, Key, Model, Run, Sample, Suite, SuiteShare
+from cli.resources import (
+    BoardRow,
+    File,
+    JsonObject,
+    Key,
+    Model,
+    Run,
+    Sample,
+    Schedule,
+    Suite,
+    SuiteShare,
+)
 from cli.views.listing import Listing
 
 _TIME = "%Y-%m-%d %H:%M:%SZ"
@@ -53,6 +64,24 @@ def suites_table(suites: Iterable[Suite]) -> Listing:
     ]
     names = ("id", "name", "active version", "latest version", "created", "shared")
     return Listing(names=names, rows=rows)
+
+
+def schedules_table(schedules: Iterable[Schedule]) -> Listing:
+    """Return schedules, when they are due, and how the last fire went."""
+    names = ("id", "name", "suite", "when", "next", "last run", "status")
+    rows = [
+        (
+            s.id,
+            s.name,
+            s.suite_id,
+            _cadence(s),
+            "disabled" if s.next_run_at is None else _time(s.next_run_at),
+            s.last_run_id or "",
+            s.last_error.code if s.last_error else s.last_run_status or "",
+        )
+        for s in schedules
+    ]
+    return Listing(names=names, rows=rows, whole=("id", "suite", "last run"))
 
 
 def shares_table(shares: Iterable[SuiteShare]) -> Listing:
@@ -181,6 +210,12 @@ def _outcome(sample: Sample) -> str:
     if sample.error:
         return f"{sample.error.code}: {sample.error.message}"
     return ", ".join(f"{key}={value}" for key, value in sample.scores.items())
+
+
+def _cadence(schedule: Schedule) -> str:
+    if schedule.cron is None:
+        return f"every {schedule.interval_seconds} s"
+    return f"{schedule.cron} {schedule.timezone}"
 
 
 def _time(unix_s: int) -> str:

@@ -32,6 +32,7 @@ class FakeProctor:
         self.suites: dict[str, Object] = {}
         self.manifests: dict[str, Object] = {}
         self.shares: dict[str, Object] = {}
+        self.schedules: dict[str, Object] = {}
         self.board: list[Object] = []
         self.runs: dict[str, Object] = {}
         self.outcome = "completed"
@@ -61,6 +62,12 @@ class FakeProctor:
                     "/api/v1/llm/evals/suites/{id}/shares/{org}", self._unshare, methods=["DELETE"]
                 ),
                 Route("/api/v1/llm/evals/suites/{id}/leaderboard", self._leaderboard),
+                Route("/api/v1/llm/evals/schedules", self._create_schedule, methods=["POST"]),
+                Route("/api/v1/llm/evals/schedules", self._list_schedules),
+                Route(
+                    "/api/v1/llm/evals/schedules/{id}", self._schedule, methods=["GET", "DELETE"]
+                ),
+                Route("/api/v1/llm/evals/schedules/{id}/trigger", self._fire, methods=["POST"]),
                 Route("/api/v1/llm/evals/runs", self._create_run, methods=["POST"]),
                 Route("/api/v1/llm/evals/runs", self._list_runs),
                 Route("/api/v1/llm/evals/runs/{id}", self._get_run),
@@ -187,6 +194,31 @@ class FakeProctor:
     async def _leaderboard(self, request: Request) -> Response:
         asked = dict(request.query_params)
         return JSONResponse({"object": "eval.leaderboard", "asked": asked, "data": self.board})
+
+    async def _create_schedule(self, request: Request) -> Response:
+        made = {
+            "id": "eval_schedule_0",
+            "timezone": "UTC",
+            "enabled": True,
+            "next_run_at": 1800000000,
+        }
+        self.schedules["eval_schedule_0"] = {**made, **await request.json()}
+        return JSONResponse(self.schedules["eval_schedule_0"])
+
+    async def _list_schedules(self, request: Request) -> Response:
+        del request
+        data = list(self.schedules.values())
+        return JSONResponse({"object": "list", "data": data, "has_more": False})
+
+    async def _schedule(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            gone = self.schedules.pop(request.path_params["id"])
+            return JSONResponse({"id": gone["id"], "deleted": True})
+        return JSONResponse(self.schedules[request.path_params["id"]])
+
+    async def _fire(self, request: Request) -> Response:
+        fired = self.schedules[request.path_params["id"]] | {"last_run_id": "eval_run_9"}
+        return JSONResponse(fired)
 
     async def _create_run(self, request: Request) -> Response:
         body = await request.json()

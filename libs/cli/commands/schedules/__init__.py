@@ -1,0 +1,1 @@
+"""`proctor schedules`: runs that start by the clock."""
