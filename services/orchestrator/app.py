@@ -110,6 +110,8 @@ from servicekit.turns import Turns
 SCHEMA = "orchestrator"
 VERSIONS = "orchestrator.outbound.migrations.versions"
 
+# Days pass before anything is due.
+_PURGE_PERIOD_S = 60.0
 # Objects of runs, beside the blobs.
 _OBJECTS = "runs"
 

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
         grader_concurrency_max: the same for grader executions.
         events_max_age_h: how long events stay in NATS for subscribers that were away.
         nats_replicas: copies of the streams in a NATS cluster.
+        deleted_runs_kept_d: days that the rows of a deleted run stay in Postgres, unseen.
     """
 
     model_config = SettingsConfigDict(
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
     grader_concurrency_max: Annotated[int, Field(ge=1, le=1_000)] = 1_000
     events_max_age_h: Annotated[float, Field(gt=0, le=8_760)] = 168.0
     nats_replicas: Annotated[int, Field(ge=1, le=5)] = 1
+    deleted_runs_kept_d: Annotated[float, Field(ge=1, le=36_500)] = 30.0
 
     @model_validator(mode="after")
     def _heartbeat_fits_the_lease(self) -> Self:
