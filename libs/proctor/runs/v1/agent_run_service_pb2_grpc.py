@@ -53,7 +53,7 @@ class AgentRunServiceServicer:
 
     def ImportAgentRun(self, request, context):
         """Record a run with its trials; completed at once unless it is to stay open for more.
-        Reasons: SUITE_NOT_FOUND, UNKNOWN_SUITE_VERSION, UNKNOWN_TASK_ID, DUPLICATE_TRIAL, INVALID_TRIAL, INVALID_CREATED_AT,
+        Reasons: SUITE_NOT_FOUND, UNKNOWN_SUITE_VERSION, UNKNOWN_TASK_IDS, DUPLICATE_TRIAL, INVALID_CREATED_AT,
         IDEMPOTENCY_KEY_REUSED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -62,7 +62,7 @@ class AgentRunServiceServicer:
 
     def AppendAgentTrials(self, request, context):
         """Add trials to an open run, or replace those with the same task and index, and complete it when asked to.
-        Reasons: RUN_NOT_FOUND, RUN_NOT_RECORDED, RUN_NOT_OPEN, UNKNOWN_TASK_ID, DUPLICATE_TRIAL, INVALID_TRIAL,
+        Reasons: RUN_NOT_FOUND, RUN_NOT_RECORDED, RUN_NOT_OPEN, UNKNOWN_TASK_IDS, DUPLICATE_TRIAL,
         TOO_MANY_TRIALS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

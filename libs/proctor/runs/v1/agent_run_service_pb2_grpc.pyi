@@ -35,12 +35,12 @@ class AgentRunServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AgentRunServiceAsyncStub: ...
     ImportAgentRun: _grpc.UnaryUnaryMultiCallable[_agent_run_service_pb2.ImportAgentRunRequest, _agent_run_service_pb2.ImportAgentRunResponse]
     """Record a run with its trials; completed at once unless it is to stay open for more.
-    Reasons: SUITE_NOT_FOUND, UNKNOWN_SUITE_VERSION, UNKNOWN_TASK_ID, DUPLICATE_TRIAL, INVALID_TRIAL, INVALID_CREATED_AT,
+    Reasons: SUITE_NOT_FOUND, UNKNOWN_SUITE_VERSION, UNKNOWN_TASK_IDS, DUPLICATE_TRIAL, INVALID_CREATED_AT,
     IDEMPOTENCY_KEY_REUSED.
     """
     AppendAgentTrials: _grpc.UnaryUnaryMultiCallable[_agent_run_service_pb2.AppendAgentTrialsRequest, _agent_run_service_pb2.AppendAgentTrialsResponse]
     """Add trials to an open run, or replace those with the same task and index, and complete it when asked to.
-    Reasons: RUN_NOT_FOUND, RUN_NOT_RECORDED, RUN_NOT_OPEN, UNKNOWN_TASK_ID, DUPLICATE_TRIAL, INVALID_TRIAL,
+    Reasons: RUN_NOT_FOUND, RUN_NOT_RECORDED, RUN_NOT_OPEN, UNKNOWN_TASK_IDS, DUPLICATE_TRIAL,
     TOO_MANY_TRIALS.
     """
 
@@ -51,12 +51,12 @@ class AgentRunServiceAsyncStub(AgentRunServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ImportAgentRun: _aio.UnaryUnaryMultiCallable[_agent_run_service_pb2.ImportAgentRunRequest, _agent_run_service_pb2.ImportAgentRunResponse]  # type: ignore[assignment]
     """Record a run with its trials; completed at once unless it is to stay open for more.
-    Reasons: SUITE_NOT_FOUND, UNKNOWN_SUITE_VERSION, UNKNOWN_TASK_ID, DUPLICATE_TRIAL, INVALID_TRIAL, INVALID_CREATED_AT,
+    Reasons: SUITE_NOT_FOUND, UNKNOWN_SUITE_VERSION, UNKNOWN_TASK_IDS, DUPLICATE_TRIAL, INVALID_CREATED_AT,
     IDEMPOTENCY_KEY_REUSED.
     """
     AppendAgentTrials: _aio.UnaryUnaryMultiCallable[_agent_run_service_pb2.AppendAgentTrialsRequest, _agent_run_service_pb2.AppendAgentTrialsResponse]  # type: ignore[assignment]
     """Add trials to an open run, or replace those with the same task and index, and complete it when asked to.
-    Reasons: RUN_NOT_FOUND, RUN_NOT_RECORDED, RUN_NOT_OPEN, UNKNOWN_TASK_ID, DUPLICATE_TRIAL, INVALID_TRIAL,
+    Reasons: RUN_NOT_FOUND, RUN_NOT_RECORDED, RUN_NOT_OPEN, UNKNOWN_TASK_IDS, DUPLICATE_TRIAL,
     TOO_MANY_TRIALS.
     """
 
@@ -70,7 +70,7 @@ class AgentRunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_agent_run_service_pb2.ImportAgentRunResponse, _abc.Awaitable[_agent_run_service_pb2.ImportAgentRunResponse]]:
         """Record a run with its trials; completed at once unless it is to stay open for more.
-        Reasons: SUITE_NOT_FOUND, UNKNOWN_SUITE_VERSION, UNKNOWN_TASK_ID, DUPLICATE_TRIAL, INVALID_TRIAL, INVALID_CREATED_AT,
+        Reasons: SUITE_NOT_FOUND, UNKNOWN_SUITE_VERSION, UNKNOWN_TASK_IDS, DUPLICATE_TRIAL, INVALID_CREATED_AT,
         IDEMPOTENCY_KEY_REUSED.
         """
 
@@ -81,7 +81,7 @@ class AgentRunServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_agent_run_service_pb2.AppendAgentTrialsResponse, _abc.Awaitable[_agent_run_service_pb2.AppendAgentTrialsResponse]]:
         """Add trials to an open run, or replace those with the same task and index, and complete it when asked to.
-        Reasons: RUN_NOT_FOUND, RUN_NOT_RECORDED, RUN_NOT_OPEN, UNKNOWN_TASK_ID, DUPLICATE_TRIAL, INVALID_TRIAL,
+        Reasons: RUN_NOT_FOUND, RUN_NOT_RECORDED, RUN_NOT_OPEN, UNKNOWN_TASK_IDS, DUPLICATE_TRIAL,
         TOO_MANY_TRIALS.
         """
 

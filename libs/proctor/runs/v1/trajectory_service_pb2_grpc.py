@@ -54,7 +54,7 @@ class TrajectoryServiceServicer:
     def PutTrajectory(self, request_iterator, context):
         """Store the trajectory of a sample, or replace it. The first message carries the header, then come the chunks. Nothing
         is stored when chunks are missing.
-        Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, AMBIGUOUS_SAMPLE, TRAJECTORY_TOO_LARGE, UPLOAD_INCOMPLETE.
+        Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, SAMPLE_AMBIGUOUS, TRAJECTORY_TOO_LARGE, UPLOAD_INCOMPLETE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -62,7 +62,7 @@ class TrajectoryServiceServicer:
 
     def GetTrajectory(self, request, context):
         """Stream a sample's trajectory. The first message carries the header.
-        Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, AMBIGUOUS_SAMPLE, TRAJECTORY_NOT_FOUND.
+        Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, SAMPLE_AMBIGUOUS, TRAJECTORY_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,11 +36,11 @@ class TrajectoryServiceStub:
     PutTrajectory: _grpc.StreamUnaryMultiCallable[_trajectory_service_pb2.PutTrajectoryRequest, _trajectory_service_pb2.PutTrajectoryResponse]
     """Store the trajectory of a sample, or replace it. The first message carries the header, then come the chunks. Nothing
     is stored when chunks are missing.
-    Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, AMBIGUOUS_SAMPLE, TRAJECTORY_TOO_LARGE, UPLOAD_INCOMPLETE.
+    Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, SAMPLE_AMBIGUOUS, TRAJECTORY_TOO_LARGE, UPLOAD_INCOMPLETE.
     """
     GetTrajectory: _grpc.UnaryStreamMultiCallable[_trajectory_service_pb2.GetTrajectoryRequest, _trajectory_service_pb2.GetTrajectoryResponse]
     """Stream a sample's trajectory. The first message carries the header.
-    Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, AMBIGUOUS_SAMPLE, TRAJECTORY_NOT_FOUND.
+    Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, SAMPLE_AMBIGUOUS, TRAJECTORY_NOT_FOUND.
     """
 
 @_typing.type_check_only
@@ -51,11 +51,11 @@ class TrajectoryServiceAsyncStub(TrajectoryServiceStub):
     PutTrajectory: _aio.StreamUnaryMultiCallable[_trajectory_service_pb2.PutTrajectoryRequest, _trajectory_service_pb2.PutTrajectoryResponse]  # type: ignore[assignment]
     """Store the trajectory of a sample, or replace it. The first message carries the header, then come the chunks. Nothing
     is stored when chunks are missing.
-    Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, AMBIGUOUS_SAMPLE, TRAJECTORY_TOO_LARGE, UPLOAD_INCOMPLETE.
+    Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, SAMPLE_AMBIGUOUS, TRAJECTORY_TOO_LARGE, UPLOAD_INCOMPLETE.
     """
     GetTrajectory: _aio.UnaryStreamMultiCallable[_trajectory_service_pb2.GetTrajectoryRequest, _trajectory_service_pb2.GetTrajectoryResponse]  # type: ignore[assignment]
     """Stream a sample's trajectory. The first message carries the header.
-    Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, AMBIGUOUS_SAMPLE, TRAJECTORY_NOT_FOUND.
+    Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, SAMPLE_AMBIGUOUS, TRAJECTORY_NOT_FOUND.
     """
 
 class TrajectoryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -69,7 +69,7 @@ class TrajectoryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_trajectory_service_pb2.PutTrajectoryResponse, _abc.Awaitable[_trajectory_service_pb2.PutTrajectoryResponse]]:
         """Store the trajectory of a sample, or replace it. The first message carries the header, then come the chunks. Nothing
         is stored when chunks are missing.
-        Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, AMBIGUOUS_SAMPLE, TRAJECTORY_TOO_LARGE, UPLOAD_INCOMPLETE.
+        Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, SAMPLE_AMBIGUOUS, TRAJECTORY_TOO_LARGE, UPLOAD_INCOMPLETE.
         """
 
     @_abc_1.abstractmethod
@@ -79,7 +79,7 @@ class TrajectoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_trajectory_service_pb2.GetTrajectoryResponse], _abc.AsyncIterator[_trajectory_service_pb2.GetTrajectoryResponse]]:
         """Stream a sample's trajectory. The first message carries the header.
-        Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, AMBIGUOUS_SAMPLE, TRAJECTORY_NOT_FOUND.
+        Reasons: RUN_NOT_FOUND, SAMPLE_NOT_FOUND, SAMPLE_AMBIGUOUS, TRAJECTORY_NOT_FOUND.
         """
 
 def add_TrajectoryServiceServicer_to_server(servicer: TrajectoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
