@@ -56,7 +56,8 @@ def _read(kind: type[Kind]) -> Kind:
     except ValidationError as error:
         prefix = kind.model_config["env_prefix"]
         lines = [
-            f"{prefix}{str(found['loc'][0]).upper()}: {found['msg']}" for found in error.errors()
+            f"{prefix}{str(found['loc'][0]).upper()}: {found['msg'].removeprefix('Value error, ')}"
+            for found in error.errors()
         ]
         sys.exit("\n".join(lines))
 
