@@ -8,6 +8,7 @@ from orchestrator.domain.standing import Standing, Standings, beginning, first_e
 from orchestrator.domain.work import Item, Lease, PreparedTask
 from orchestrator.outbound.postgres.dispatch import advance
 from orchestrator.outbound.postgres.fences import hold
+from orchestrator.outbound.postgres.planner import tell_planner
 from orchestrator.outbound.postgres.run_changes.stopping import RunStopper
 from orchestrator.outbound.postgres.run_steps import lock_held
 from pgstore.copying import copy_rows
@@ -79,12 +80,6 @@ WHERE run_id = $1
 RETURNING total
 """
 _EDITION = "SELECT edition FROM runs WHERE run_id = $1"
-
-# The planner has to hear of a run that changes the picture before the next automatic ANALYZE, a
-# minute later: without it the first 4,000 samples of a new database cost six times as much.
-_CHANGES_THE_PICTURE = """
-SELECT $1::int * 10 > reltuples FROM pg_class WHERE oid = 'samples'::regclass
-"""
 
 
 class PostgresPreparations:
@@ -168,8 +163,7 @@ class PostgresPreparations:
                     await advance(connection, lease.run_id, state)
                 elif state is RunState.CANCELLING:
                     await self._stopper.settle(connection, lease.run_id)
-            if await connection.fetchval(_CHANGES_THE_PICTURE, total):
-                await connection.execute("ANALYZE items, samples")
+            await tell_planner(connection, total)
 
 
 async def _standings(connection: RawConnection, run_id: str) -> Standings:

@@ -11,8 +11,9 @@ from orchestrator.domain.metrics import Counts
 from orchestrator.domain.run import RunIdTaken
 from orchestrator.domain.sample import SampleState
 from orchestrator.domain.text import storable, storable_object
+from orchestrator.outbound.postgres.planner import tell_planner
 from pgstore.copying import copy_rows
-from pgstore.database import Database
+from pgstore.database import Database, RawConnection
 from servicekit.caller import Caller
 
 # An imported run has one task and one model.
@@ -70,23 +71,13 @@ class PostgresHistoryStages:
         batches: AsyncIterator[Sequence[HistoricalSample]],
     ) -> Counts:
         """Keep the samples of a future run; see `ports.history.HistoryStages`."""
-        total = failed = 0
-        async with self._database.connection() as connection, connection.transaction():
-            if await connection.fetchval(_TAKEN, run_id):
-                raise RunIdTaken("the run id is taken", run_id=run_id)
-            try:
-                async for batch in batches:
-                    total += len(batch)
-                    failed += sum(1 for sample in batch if sample.failure)
-                    items = _item_rows(run_id, batch)
-                    await copy_rows(connection, "items", _ITEM_COLUMNS, items)
-                    samples = _sample_rows(run_id, time, batch)
-                    await copy_rows(connection, "samples", _SAMPLE_COLUMNS, samples)
-            except asyncpg.UniqueViolationError:
-                message = "two samples of a run have the same index"
-                raise HistoryInvalid(message, run_id=run_id) from None
-            await connection.execute(_NOTE, run_id, caller.org_id, caller.team_id, total, failed)
-        return Counts(total=total, completed=total - failed, failed=failed)
+        async with self._database.connection() as connection:
+            async with connection.transaction():
+                counts = await _stage(connection, run_id, time, batches)
+                team = (caller.org_id, caller.team_id)
+                await connection.execute(_NOTE, run_id, *team, counts.total, counts.failed)
+            await tell_planner(connection, counts.total)
+        return counts
 
     async def remove_abandoned(self, *, before: datetime, limit: int) -> int:
         """Remove what was never committed; see `ports.history.HistoryStages`."""
@@ -97,6 +88,28 @@ class PostgresHistoryStages:
                 await connection.execute(_DROP_SAMPLES, run_ids)
                 await connection.execute(_DROP_ITEMS, run_ids)
         return len(run_ids)
+
+
+async def _stage(
+    connection: RawConnection,
+    run_id: str,
+    time: datetime,
+    batches: AsyncIterator[Sequence[HistoricalSample]],
+) -> Counts:
+    total = failed = 0
+    if await connection.fetchval(_TAKEN, run_id):
+        raise RunIdTaken("the run id is taken", run_id=run_id)
+    try:
+        async for batch in batches:
+            total += len(batch)
+            failed += sum(1 for sample in batch if sample.failure)
+            await copy_rows(connection, "items", _ITEM_COLUMNS, _item_rows(run_id, batch))
+            samples = _sample_rows(run_id, time, batch)
+            await copy_rows(connection, "samples", _SAMPLE_COLUMNS, samples)
+    except asyncpg.UniqueViolationError:
+        message = "two samples of a run have the same index"
+        raise HistoryInvalid(message, run_id=run_id) from None
+    return Counts(total=total, completed=total - failed, failed=failed)
 
 
 def _item_rows(run_id: str, batch: Sequence[HistoricalSample]) -> Iterator[tuple[object, ...]]:
