@@ -9,17 +9,17 @@ from fractions import Fraction
 import orjson
 
 from orchestrator.domain.metrics import Counts, GroupResult, ScoreSum
-from orchestrator.domain.run_states import RunEvent, RunState, next_state
+from orchestrator.domain.run_states import RunEvent, next_state
 from orchestrator.domain.sample import Sample
 from orchestrator.domain.suite import Suite, SuiteVersion
 from orchestrator.domain.tokens import NO_TOKENS, Tokens, sum_tokens
-from orchestrator.domain.work import Lease, LeaseLost
+from orchestrator.domain.work import Lease
 from orchestrator.outbound.postgres import sample_records
 from orchestrator.outbound.postgres.fences import hold
 from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
 from orchestrator.outbound.postgres.run_changes.discards import discard
 from orchestrator.outbound.postgres.run_records import read_run, tokens_from
-from orchestrator.outbound.postgres.run_steps import lock_held
+from orchestrator.outbound.postgres.run_steps import lock_for_end
 from orchestrator.outbound.postgres.suites import origin_of
 from pgstore.database import Database, RawConnection
 
@@ -129,9 +129,7 @@ class PostgresResults:
         One that is being cancelled does not complete any more: LeaseLost.
         """
         async with self._database.connection() as connection, connection.transaction():
-            state = await lock_held(connection, lease)
-            if state is RunState.CANCELLING:
-                raise LeaseLost(lease)
+            state = await lock_for_end(connection, lease)
             after = next_state(state, RunEvent.FINISH)
             ((*replaced,),) = await connection.fetch(_REPLACED, lease.run_id)
             await discard(

@@ -79,9 +79,7 @@ class PostgresRunSteps:
         One that is being cancelled does not fail any more: LeaseLost.
         """
         async with self._database.connection() as connection, connection.transaction():
-            state = await lock_held(connection, lease)
-            if state is RunState.CANCELLING:
-                raise LeaseLost(lease)
+            state = await lock_for_end(connection, lease)
             after = next_state(state, RunEvent.FAIL)
             message = shortened(storable(failure.message))
             await connection.execute(
@@ -116,3 +114,15 @@ async def lock_held(connection: RawConnection, lease: Lease) -> RunState:
     if held is None:
         raise LeaseLost(lease)
     return RunState(state)
+
+
+async def lock_for_end(connection: RawConnection, lease: Lease) -> RunState:
+    """Do the same for whoever ends the run: one that is being cancelled ends no other way.
+
+    Raises:
+        LeaseLost: the lease is not good any more, or the run is being cancelled.
+    """
+    state = await lock_held(connection, lease)
+    if state is RunState.CANCELLING:
+        raise LeaseLost(lease)
+    return state
