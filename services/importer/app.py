@@ -15,7 +15,7 @@ from importer.outbound.dataset_table import PostgresDatasets
 from importer.outbound.file_table import PostgresFiles
 from importer.outbound.history.finished import PostgresFinishedImports
 from importer.outbound.history.runs import GrpcRunHistory
-from importer.outbound.hub.client import Hub
+from importer.outbound.hub.opening import open_hub
 from importer.outbound.hub.requests import Patience
 from importer.outbound.parquet.reader import ParquetReader
 from importer.settings import FolderSettings, Settings
@@ -86,7 +86,7 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
             PostgresFinishedImports(database), clock, at_once=Turns(settings.imports_at_once)
         )
         history_rpc = HistoryRpc(
-            hub=Hub(settings.hub_url),
+            hub=open_hub(settings.hub_url),
             import_results=ImportResults(
                 GrpcRunHistory(channel), clock, file_bytes_max=settings.max_result_file_bytes
             ),
@@ -133,7 +133,7 @@ async def _answers(database: Database) -> bool:
 
 def hub_datasets(settings: Settings, *, at_rest: RowsAtRest, at_once: Turns) -> ResolveHubDataset:
     """Return the use case that asks the hub with the operator's token."""
-    hub = Hub(settings.hub_url, patience=Patience(attempts=settings.hub_attempts))
+    hub = open_hub(settings.hub_url, patience=Patience(attempts=settings.hub_attempts))
     return ResolveHubDataset(
         hub=lambda: hub.asked_as(settings.hub_token),
         tables=ParquetReader(memory_bytes=settings.parquet_memory_bytes),

@@ -38,7 +38,8 @@ class Settings(BaseSettings):
             of them gets one more.
         keep_rows_h: how long rows stay after their file was deleted, or their hub dataset was last
             used, and nobody asked for them.
-        hub_url: address of the Hugging Face hub or of a mirror; `HF_ENDPOINT` is read as well.
+        hub_url: address of the Hugging Face hub or of a mirror, or `file:///folder` with a folder
+            `owner/name` for each repository; `HF_ENDPOINT` is read as well.
         hub_token: what the hub is asked with for datasets, in the name of every team; none asks for
             public ones only. `HF_TOKEN` is read as well. Imports bring tokens of their own.
         hub_attempts: how often a request for a dataset is sent before the hub counts as away; the
@@ -78,7 +79,7 @@ class Settings(BaseSettings):
     hub_url: Annotated[
         str,
         Field(
-            pattern="^https?://[^/?#@]+[^?#@]*$",
+            pattern="^(https?://[^/?#@]+[^?#@]*|file:///[^?#]+)$",
             validation_alias=AliasChoices("IMPORTER_HUB_URL", "HF_ENDPOINT"),
         ),
     ] = "https://huggingface.co"
