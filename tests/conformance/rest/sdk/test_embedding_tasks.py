@@ -17,7 +17,9 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from conformance.rest.teams import Team
 from e2e import work
+from e2e.stack import Stack
 from load.mock_upstream import EMBEDDING_SIZE
+from servicekit.ids import new_id
 
 Json = dict[str, Any]
 
@@ -114,6 +116,29 @@ def test_classification(sdk: SDK) -> None:
     assert samples[3].target == rows[3]["topic"]
     assert samples[3].extracted_output in WORDS
     assert run.request_counts.completed == len(rows)
+
+
+def test_all_datasets_may_be_those_of_a_hub(sdk: SDK, stack: Stack) -> None:
+    repo = f"owner/{new_id('set')}"
+    rows = [{"text": text, "label": place % 2} for place, text in enumerate(TEXTS)]
+    lines = [json.dumps(row).encode() + b"\n" for row in rows]
+    files = {"train.jsonl": b"".join(lines[:24]), "test.jsonl": b"".join(lines[24:])}
+    stack.hub.add(repo, files)
+
+    run, block, samples = finished(
+        sdk,
+        task(
+            {"path": repo, "split": "test"},
+            kind="classification",
+            train_dataset={"path": repo, "split": "train"},
+        ),
+    )
+
+    assert len(samples) == 12
+    assert block["score"] == pytest.approx(np.mean([s.scores["accuracy"] for s in samples]))
+    assert "ap" in block["metrics"]
+    version = sdk.llm.evals.get_suite_version(suite_id=run.suite_id, version=1)
+    assert version.dataset_file_ids == []
 
 
 def test_multilabel_classification(sdk: SDK) -> None:
