@@ -4,8 +4,8 @@ import asyncio
 import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 
 from orchestrator.domain.embedding.chunks import Chunk, Part, VectorFailure
-from orchestrator.outbound.scoring.folder import JOB, PLAN, RESULT, SAMPLES, SHARED
+from orchestrator.outbound.scoring.folder import GO, JOB, PLAN, RESULT, SAMPLES, SHARED
 from orchestrator.ports.embedding import RunObjects, ScoredSample, Scoring
 from servicekit.turns import Turns
 
@@ -61,10 +61,11 @@ class ScoringProcess:
         async with self._turns.place(team):
             folder = await asyncio.to_thread(TemporaryDirectory, prefix="proctor-scoring-")
             try:
-                await self._lay_out(Path(folder.name), scoring, next(iter(dimensions)))
-                if not await _run(Path(folder.name)):
-                    message = f"scoring took longer than {_SCORING_S_MAX:g} s"
-                    return VectorFailure(code="grader_timeout", message=message)
+                async with _worker(Path(folder.name)) as process:
+                    await self._lay_out(Path(folder.name), scoring, next(iter(dimensions)))
+                    if not await _let_score(process):
+                        message = f"scoring took longer than {_SCORING_S_MAX:g} s"
+                        return VectorFailure(code="grader_timeout", message=message)
                 return await asyncio.to_thread(_result, Path(folder.name))
             finally:
                 await asyncio.shield(asyncio.to_thread(folder.cleanup))
@@ -127,27 +128,37 @@ def _place(path: Path, chunk: Chunk, content: bytes, row: dict[int, int], dimens
     mapped.flush()
 
 
-async def _run(folder: Path) -> bool:
-    """Score what is in a folder; tell whether it ended in time."""
+@asynccontextmanager
+async def _worker(folder: Path) -> AsyncIterator[Process]:
+    """Start the process, which waits to be told; it is gone when the block is left."""
     environment = dict.fromkeys(_THREADS, "1") | {"PYTHONPATH": os.pathsep.join(sys.path)}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", _MODULE, str(folder)),
         env=environment,
-        stdin=DEVNULL,
+        stdin=PIPE,
         stdout=DEVNULL,
         stderr=PIPE,
         start_new_session=True,
     )
     try:
-        async with asyncio.timeout(_SCORING_S_MAX):
-            said = await _ended(process)
-    except TimeoutError:
-        return False
+        yield process
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 process.kill()
             await asyncio.shield(process.wait())
+
+
+async def _let_score(process: Process) -> bool:
+    """Tell the process that its folder is complete; return whether it ended in time."""
+    assert process.stdin is not None  # noqa: S101 -- it is a pipe
+    # It stays open: when it closes before the process has ended, this one has died.
+    process.stdin.write(GO)
+    try:
+        async with asyncio.timeout(_SCORING_S_MAX):
+            said = await _ended(process)
+    except TimeoutError:
+        return False
     if process.returncode:
         raise ScoringBroke(f"the scoring process ended with {process.returncode}: {said[-2000:]}")
     return True

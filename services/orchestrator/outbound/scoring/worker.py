@@ -4,8 +4,11 @@ It talks to nobody and knows no secret. Vectors are mapped from files, so what i
 what it is working on.
 """
 
+import os
 import resource
+import shutil
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from orchestrator.domain.embedding.labels import score_label_lists, score_labels
 from orchestrator.domain.embedding.pairs import score_pairs
 from orchestrator.domain.embedding.ranking import Corpus, score_ranking
 from orchestrator.domain.embedding.scores import GroupScores, GroupUnusable, SampleScore, Vectors
-from orchestrator.outbound.scoring.folder import JOB, PLAN, RESULT, SAMPLES, SHARED
+from orchestrator.outbound.scoring.folder import GO, JOB, PLAN, RESULT, SAMPLES, SHARED
 
 # Of what it computes with; vectors are mapped and do not count.
 MEMORY_BYTES_MAX = 4 << 30
@@ -113,6 +116,22 @@ def _line(index: int, sample: SampleScore) -> dict[str, object]:
     }
 
 
-if __name__ == "__main__":
+def main(folder: Path) -> None:
+    """Score `folder` when told to; a service that dies takes process and folder with it."""
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    score_folder(Path(sys.argv[1]))
+    if sys.stdin.buffer.read(len(GO)) != GO:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    threading.Thread(target=_end_with_service, args=(folder,), daemon=True).start()
+    score_folder(folder)
+
+
+def _end_with_service(folder: Path) -> None:
+    # Not the buffered reader: its lock would keep the process from ending by itself.
+    os.read(sys.stdin.fileno(), 1)
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,26 @@ async def test_a_cancelled_scoring_leaves_no_process_behind(objects: NamedObject
             await ScoringProcess(objects, at_once=1).score(scoring, team="team")
 
     assert scorers() == []
+
+
+@pytest.mark.parametrize("told", [b"", b"g"])
+async def test_a_service_that_dies_takes_process_and_folder_with_it(
+    tmp_path: Path, told: bytes
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    # Reading this blocks: nobody writes into it.
+    os.mkfifo(folder / "job.json")
+    command = f"{sys.executable} -m {process._MODULE} {folder}"
+    service = await asyncio.create_subprocess_shell(
+        f"(printf '{told.decode()}'; sleep 0.2) | {command}",
+        env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.defpath},
+    )
+
+    async with asyncio.timeout(60):
+        await service.wait()
+
+    assert not folder.exists()
 
 
 def test_one_that_needs_too_much_memory_is_told_apart(
