@@ -18,6 +18,8 @@ from servicekit.ids import new_id
 
 Json = dict[str, Any]
 
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the stack as well
+
 README = b"""---
 configs:
 - config_name: main
@@ -67,7 +69,6 @@ def run_of(sdk: SDK, dataset: Json, **changes: Any) -> Any:
     return wait(sdk, run.id, seconds=100)
 
 
-@pytest.mark.timeout(180)
 def test_a_suite_with_a_dataset_of_the_hub_runs_from_end_to_end(sdk: SDK, repo: str) -> None:
     dataset = {"path": repo, "dataset_kwargs": {"trust_remote_code": True}}
 
@@ -82,7 +83,6 @@ def test_a_suite_with_a_dataset_of_the_hub_runs_from_end_to_end(sdk: SDK, repo: 
     assert kept == {"source": "huggingface", **dataset}
 
 
-@pytest.mark.timeout(180)
 def test_few_shot_examples_come_from_another_split(sdk: SDK, repo: str) -> None:
     examples = {
         "count": 2,
@@ -96,7 +96,6 @@ def test_few_shot_examples_come_from_another_split(sdk: SDK, repo: str) -> None:
     assert sample.prompt == "100 + 0 = 100\n\n100 + 1 = 101\n\n0 + 0"
 
 
-@pytest.mark.timeout(180)
 def test_a_second_run_downloads_nothing_and_a_moved_branch_is_seen(
     sdk: SDK, hub: StandInHub, repo: str
 ) -> None:
@@ -119,7 +118,6 @@ def test_a_second_run_downloads_nothing_and_a_moved_branch_is_seen(
     assert prompts() == ["0 + 0"]
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -140,7 +138,6 @@ def test_what_the_hub_does_not_have_fails_the_run_and_says_what_there_is(
     assert "task task" in run.error["message"]
 
 
-@pytest.mark.timeout(180)
 def test_a_dataset_without_rows_fails_the_run_as_empty(sdk: SDK, hub: StandInHub) -> None:
     repo = f"owner/{new_id('set')}"
     hub.add(repo, {"test.jsonl": b"\n"})
@@ -150,7 +147,6 @@ def test_a_dataset_without_rows_fails_the_run_as_empty(sdk: SDK, hub: StandInHub
     assert (run.status, run.error["code"]) == ("failed", "empty_dataset")
 
 
-@pytest.mark.timeout(180)
 def test_a_hub_that_hiccups_does_not_fail_the_run(sdk: SDK, hub: StandInHub, repo: str) -> None:
     hub.trouble(f"{repo}/revision", status=503, times=2)
     hub.trouble(f"{repo}/tree", status=429, retry_after="1")
