@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 from servicekit import tokens
 from servicekit.errors import Kind, ServiceError
@@ -41,6 +42,25 @@ class Caller:
     scopes: tuple[str, ...] = ()
     request_id: str = ""
     is_org_admin: bool = False
+
+
+class OfTeam(Protocol):
+    """Whatever belongs to a team."""
+
+    @property
+    def org_id(self) -> str:
+        """The team's organisation."""
+        ...
+
+    @property
+    def team_id(self) -> str:
+        """The team within it."""
+        ...
+
+
+def team_of(owned: OfTeam) -> str:
+    """The full name of a team: teams of two organisations may share the short one."""
+    return f"{owned.org_id}/{owned.team_id}"
 
 
 def sign_caller(caller: Caller, secret: bytes, *, lifetime_s: float = 60) -> str:

@@ -29,6 +29,7 @@ from gateway.bridge.sending import Sent
 from gateway.bridge.speech.requests import SpeechRequests
 from gateway.domain.run_token import RunGrant
 from gateway.domain.usage import TokenCounts
+from servicekit.caller import team_of
 from servicekit.clock import Clock
 from servicekit.errors import ServiceError
 from servicekit.logs import get_logger
@@ -98,7 +99,7 @@ class ModelCalls:
         _require_allowed(grant, call, progress.model)
         route = self._catalogue.route(progress.model, call.endpoint)
         progress.provider = route.provider.name
-        team = f"{grant.org_id}/{grant.team_id}"
+        team = team_of(grant)
         async with self._request(call, body, route, team=team) as (sent, read):
             await self._budget.take(grant)
             question = Question(

@@ -27,7 +27,7 @@ from grader.usecases.grade_together import GradeTogether
 from grader.usecases.prepare import Prepare, Rows
 from proctor.sandbox.v1 import sandbox_service_pb2 as wire
 from proctor.sandbox.v1.sandbox_service_pb2_grpc import SandboxServiceServicer
-from servicekit.caller import current_caller
+from servicekit.caller import current_caller, team_of
 
 OpenModels = Callable[[str], AbstractAsyncContextManager[CallModel]]
 """A way to models for the run of a run token, open for the block."""
@@ -115,9 +115,8 @@ class SandboxRpc(SandboxServiceServicer):
 
 
 def _team() -> str:
-    """The caller's team by its full name: teams of two organisations may share the short one."""
-    caller = current_caller()
-    return f"{caller.org_id}/{caller.team_id}"
+    """The caller's team by its full name."""
+    return team_of(current_caller())
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ import orjson
 from importer.domain.file import Owner
 from importer.domain.history import ImportOrder, ImportTimedOut
 from servicekit import logs
+from servicekit.caller import team_of
 from servicekit.clock import Clock
 from servicekit.errors import ServiceError
 from servicekit.turns import Turns
@@ -102,7 +103,7 @@ class ImportKeeper:
 
     async def _in_turn(self, key: str, owner: Owner, work: Work) -> bytes:
         # The lock holds a connection, so those who wait for a turn have none.
-        place = self._at_once.place(f"{owner.org_id}/{owner.team_id}")
+        place = self._at_once.place(team_of(owner))
         async with place, self._finished.alone(key):
             return await self._known(key) or await self._work(key, owner, work)
 

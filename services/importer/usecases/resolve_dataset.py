@@ -13,6 +13,7 @@ from importer.ports import Files
 from importer.usecases.find_files import get_file
 from importer.usecases.rows_at_rest import RowsAtRest
 from manifest.references import dataset_format
+from servicekit.caller import team_of
 from servicekit.turns import Turns
 
 STEP_BYTES = 512 * 1024  # 20 ms of parsing in a thread; the event loop gets its turns in between
@@ -46,7 +47,7 @@ class ResolveDataset:
         source = await self._source(owner, file_id, row_format, max_rows)
         rows = await self.at_rest.known(source)
         if rows is None:
-            async with self.at_once.place(f"{owner.org_id}/{owner.team_id}"):
+            async with self.at_once.place(team_of(owner)):
                 # Whoever waited for its turn may find that the one before did the same work.
                 rows = await self.at_rest.known(source) or await self._read(source)
         return rows

@@ -11,6 +11,7 @@ from orchestrator.domain.audio import Transcription
 from orchestrator.domain.work import QueuedSample, ShardJob
 from orchestrator.ports.stores import ShardSamples
 from orchestrator.usecases.backoff import insist
+from servicekit.caller import team_of
 from servicekit.turns import Turns
 
 # Audio has megabytes, of which a call holds a few copies: this many calls are what a process has
@@ -31,8 +32,7 @@ class SpeechCalls:
     ) -> AsyncIterator[bytes]:
         """A call's body for the bridge, JSON; its turn lasts as long as the block."""
         told = Transcription.of_json(job.transcription_json or b"{}")
-        team = f"{job.run.org_id}/{job.run.team_id}"
-        async with self._turns.place(team):
+        async with self._turns.place(team_of(job.run)):
             ask = partial(self._samples.audio, job.shard, sample.sample_index)
             body: dict[str, object] = {"model": job.model, "audio": await insist(ask)}
             if told.language is not None:

@@ -23,6 +23,7 @@ from importer.usecases.hub_datasets.find_hub_files import FindHubFiles
 from importer.usecases.hub_datasets.hub_rows import Budget, HubRows
 from importer.usecases.rows_at_rest import RowsAtRest
 from servicekit import logs
+from servicekit.caller import team_of
 from servicekit.turns import Turns
 
 DEFAULT_REVISION = "main"
@@ -74,7 +75,7 @@ class ResolveHubDataset:
             source = _source(wanted, commit)
             rows = await self.at_rest.known(source)
             if rows is None:
-                async with self.at_once.place(f"{owner.org_id}/{owner.team_id}"):
+                async with self.at_once.place(team_of(owner)):
                     # Whoever waited may find that the one before did the same work.
                     rows = await self.at_rest.known(source)
                     rows = rows or await self._in_time(session, wanted, source, commit)

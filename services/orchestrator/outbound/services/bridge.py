@@ -26,7 +26,7 @@ from proctor.models.v1.model_bridge_service_pb2 import (
 from proctor.models.v1.model_bridge_service_pb2 import ModelCall as WireCall
 from proctor.models.v1.model_bridge_service_pb2_grpc import ModelBridgeServiceStub
 from servicekit import logs
-from servicekit.caller import Caller, calling_as, outgoing_caller
+from servicekit.caller import Caller, calling_as, outgoing_caller, team_of
 
 # Each call has a run token, which names its team; this names the process.
 _SELF = Caller(org_id="proctor", team_id="orchestrator")
@@ -85,7 +85,7 @@ class GrpcBridge:
         Cancelled, it tells the bridge to stop the call.
         """
         caller = outgoing_caller()
-        team = f"{caller.org_id}/{caller.team_id}"
+        team = team_of(caller)
         if team not in self._streams:
             self._streams[team] = _Stream(self._stub)
             # Not in the context of this call, whose run is not the stream's.

@@ -27,6 +27,7 @@ from orchestrator.usecases.embedding.embed_texts import Embedded, TextEmbedder
 from orchestrator.usecases.embedding.store_chunks import ChunkStore
 from orchestrator.usecases.keep_leases import HeldLease
 from orchestrator.usecases.store_results import ResultStore
+from servicekit.caller import team_of
 from servicekit.causes import causes
 
 # Results that are held in memory before they are stored.
@@ -102,7 +103,7 @@ class GroupScorer:
                 texts_per_sample=2 if embedding.kind == "sts" else 1,
                 chunks=chunks,
             ),
-            team=f"{run.org_id}/{run.team_id}",
+            team=team_of(run),
         )
         if isinstance(scored, VectorFailure):
             await self._fail(indices, scored)

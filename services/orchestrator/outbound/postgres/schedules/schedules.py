@@ -23,7 +23,7 @@ from orchestrator.outbound.postgres.schedules.records import (
     schedule_from,
 )
 from pgstore.database import Database, RawConnection
-from servicekit.caller import Caller
+from servicekit.caller import Caller, team_of
 
 # A share of the suite opens none of its schedules.
 _OURS = "s.deleted_at IS NULL AND s.org_id = $1 AND s.team_id = $2"
@@ -127,13 +127,12 @@ class PostgresSchedules:
         """Store what its owner changed; False: somebody else changed it since it was read."""
         columns = owned_columns(schedule)
         statement = _CHANGE.format(columns=_set(columns))
-        owner = schedule.owner
         async with self._database.connection() as connection:
             changed = await connection.fetchval(
                 statement,
                 schedule.id,
                 schedule.revision,
-                f"{owner.org_id}/{owner.team_id}",
+                team_of(schedule.owner),
                 schedule.buffered,
                 timed_anew,
                 schedule.counted_from,
