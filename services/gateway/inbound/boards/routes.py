@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # these classes are in the stubs only
     from proctor.boards.v1.board_service_pb2_grpc import BoardServiceAsyncStub
 
 _CURSOR_CHARS_MAX = 2048
+_MEASURED_RUNS = 5
 
 SuiteVersion = Annotated[
     int | None, Query(ge=1, le=ORDINAL_MAX, description="Only runs of this version.")
@@ -41,7 +42,9 @@ Model = Annotated[str | None, Query(max_length=255, description="Only this model
 class MeasureTokensBody(Section):
     """How much to measure."""
 
-    limit: int = Field(default=5, ge=1, le=100, description="Most runs to measure in this call.")
+    limit: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        default=_MEASURED_RUNS, description="Most runs to measure in this call."
+    )
 
 
 class BoardRoutes:
@@ -183,7 +186,7 @@ class BoardRoutes:
         refreshes the sums of the runs. Stops after a few seconds, too: call again until
         `remaining_runs` is 0.
         """
-        question = pb.MeasureTokensRequest(suite_id=suite_id, limit=body.limit)
+        question = pb.MeasureTokensRequest(suite_id=suite_id, limit=body.limit or _MEASURED_RUNS)
         answer = await ask(caller, self._boards.MeasureTokens, question, timeout_s=WRITE_S)
         return TokenMeasurement(
             suite_id=suite_id,
