@@ -12,6 +12,9 @@ from e2e.work import task
 Json = dict[str, Any]
 Body = Callable[[Belongings], Json]
 
+# Parts of paths that name something only within an object.
+NUMBERS = ("version", "sample_index")
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -10,14 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from conformance.rest.matrix import ROWS, Asker
+from conformance.rest.matrix import NUMBERS, ROWS, Asker
 from conformance.rest.teams import CANARY, SCOPES, Belongings, Team, new_key
 from e2e.stack import Stack
 
+# The first test starts the stack and has a run made, on a machine that may have much else to do.
+pytestmark = pytest.mark.timeout(600)
+
 Json = dict[str, Any]
 
-# Parts of paths that name something only within an object.
-NUMBERS = ("version", "sample_index")
 TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error"}
 
 
