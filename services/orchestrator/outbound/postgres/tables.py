@@ -132,6 +132,7 @@ class RunRow(Row, table=True):
     result_file_id: str | None = _text(default=None)
     samples_file_id: str | None = _text(default=None)
     edition: int = 0
+    measured_edition: int | None = None
     finish_at: datetime | None = _moment(default=None)
     prepared_at: datetime | None = _moment(default=None)
     epoch: int = _whole(BigInteger, default=0)

@@ -28,11 +28,23 @@ AND NOT EXISTS (SELECT 1 FROM run_tasks y WHERE y.run_id = s.run_id AND y.task_o
                 AND y.transcription IS NOT NULL)
 """
 _RUNS = f"""
-SELECT r.run_id, r.edition FROM runs r
+SELECT r.run_id, r.edition, EXISTS (
+           SELECT 1 FROM samples s WHERE s.run_id = r.run_id AND {_UNMEASURED}
+       ) AS unmeasured
+FROM runs r
 WHERE r.suite_id = $1 AND r.deleted_at IS NULL AND r.state = 'completed'
-  AND EXISTS (SELECT 1 FROM samples s WHERE s.run_id = r.run_id AND {_UNMEASURED})
+  AND r.measured_edition IS DISTINCT FROM r.edition
 ORDER BY r.created_at, r.run_id
 """  # noqa: S608 -- ours
+# A completed run's samples change with its edition only. Whoever has a row is not waited for: the
+# next look notes what this one does not.
+_NOTE_MEASURED = """
+UPDATE runs SET measured_edition = edition WHERE run_id IN (
+    SELECT r.run_id FROM runs r JOIN unnest($1::text[], $2::int[]) u(run_id, edition)
+        ON r.run_id = u.run_id AND r.edition = u.edition
+    WHERE r.state = 'completed' FOR NO KEY UPDATE OF r SKIP LOCKED
+)
+"""
 _TEXTS = f"""
 WITH place AS (
     SELECT s.task_ord, s.model_ord, s.sample_index,
@@ -97,7 +109,14 @@ class PostgresTokenMeasures:
         async with self._database.connection() as connection:
             await require_owned_suite(connection, caller, suite_id)
             rows = await connection.fetch(_RUNS, suite_id)
-        return [MeasurableRun(row["run_id"], row["edition"]) for row in rows]
+            done = [row for row in rows if not row["unmeasured"]]
+            if done:
+                await connection.execute(
+                    _NOTE_MEASURED,
+                    [row["run_id"] for row in done],
+                    [row["edition"] for row in done],
+                )
+        return [MeasurableRun(row["run_id"], row["edition"]) for row in rows if row["unmeasured"]]
 
     async def texts(self, run: MeasurableRun, *, after: SampleText | None) -> Sequence[SampleText]:
         """Return what some of a run's samples are counted from; empty when it was all."""

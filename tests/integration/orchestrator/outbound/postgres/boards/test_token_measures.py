@@ -66,6 +66,27 @@ async def test_runs_with_texts_and_without_figures_are_found_oldest_first(
         assert list(found) == [older, newer]
 
 
+async def test_a_run_with_nothing_to_measure_is_looked_through_once_an_edition(
+    postgres_dsn: str,
+) -> None:
+    async with opened(postgres_dsn) as stores:
+        suite_id = await new_suite(stores)
+        run = await measurable(stores, suite_id)
+        await add_sample(stores, run.run_id, output_text="text", input_tokens=3)
+        measures = PostgresTokenMeasures(stores.database)
+        assert await measures.runs(CALLER, suite_id) == []
+
+        unmeasure = "UPDATE samples SET input_tokens = NULL WHERE run_id = $1"
+        await stores.execute(unmeasure, run.run_id)
+        same_edition = await measures.runs(CALLER, suite_id)
+        await stores.execute("UPDATE runs SET edition = 1 WHERE run_id = $1", run.run_id)
+        next_edition = await measures.runs(CALLER, suite_id)
+
+        assert same_edition == []
+        assert next_edition == [MeasurableRun(run.run_id, 1)]
+        assert await measures.runs(CALLER, suite_id) == next_edition
+
+
 async def test_texts_come_in_batches_that_fit(
     postgres_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
