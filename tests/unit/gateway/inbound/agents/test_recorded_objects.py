@@ -12,14 +12,14 @@ def run(**fields: object) -> run_pb2.Run:
 
 def test_a_run_of_an_agent_shows_who_did_it_and_what_it_cost() -> None:
     origin = run_pb2.RUN_ORIGIN_AGENT
-    shown = run_object(run(origin=origin, agent_name="omp", agent_effort="high", cost_usd=0.0))
+    shown = run_object(run(origin=origin, agent_name="omp", agent_effort="high", cost_usd=0.0), {})
 
     assert (shown.origin, shown.agent_name, shown.agent_version) == ("agent", "omp", None)
     assert (shown.agent_effort, shown.cost_usd) == ("high", 0.0)
 
 
 def test_a_run_of_an_orchestrator_that_knows_no_origins_was_executed() -> None:
-    shown = run_object(run())
+    shown = run_object(run(), {})
 
     assert (shown.origin, shown.agent_name, shown.cost_usd) == ("executed", None, None)
 
