@@ -185,7 +185,7 @@ def test_steps_and_logs_may_have_16_mib_together_and_not_a_byte_more(
 
 BROKEN: list[tuple[str, str | bytes, str | None]] = [
     ("nothing", "", None),
-    ("no JSON", '{"steps": [tru]}', "steps"),
+    ("no JSON", '{"steps": [yes]}', "steps"),
     ("cut off", '{"steps": [1', "steps"),
     ("more behind", '{"steps": []} 1', None),
     ("a list", "[]", None),
