@@ -10,7 +10,8 @@ from orchestrator.outbound.postgres import messages
 from pgstore.database import RawConnection
 
 _RUN = """
-SELECT r.generation_concurrency, r.grader_concurrency, h.shards, h.unfinished
+SELECT r.generation_concurrency, r.grader_concurrency, h.shards, h.unfinished,
+       r.org_id || '/' || r.team_id AS team
 FROM runs r CROSS JOIN LATERAL (
     SELECT count(*) AS shards, count(*) FILTER (WHERE state <> 'done') AS unfinished
     FROM shards WHERE run_id = r.run_id
@@ -41,8 +42,13 @@ WHERE run_id = $1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dispatch:
-    """How many shards were opened, how many got a larger share, how many are unfinished."""
+    """How many shards were opened, how many got a larger share, how many are unfinished.
 
+    Attributes:
+        team: Full name of the run's team.
+    """
+
+    team: str
     opened: int
     grown: int
     unfinished: int
@@ -67,8 +73,13 @@ async def dispatch(connection: RawConnection, run_id: str) -> Dispatch:
     shares = allot(total, open_shares=open_shares, waiting=sorted(waiting), open_max=open_max)
     opened = [number for number in shares if number not in open_shares]
     await _store(connection, run_id, shares, opened)
+    for number in opened:
+        await messages.send_shard(connection, run_id, number, team=run["team"])
     return Dispatch(
-        opened=len(opened), grown=len(shares) - len(opened), unfinished=run["unfinished"]
+        team=run["team"],
+        opened=len(opened),
+        grown=len(shares) - len(opened),
+        unfinished=run["unfinished"],
     )
 
 
@@ -78,8 +89,6 @@ async def _store(
     for number, share in shares.items():
         statement = _DISPATCH if number in opened else _GIVE
         await connection.execute(statement, run_id, number, share.generation, share.grader)
-    for number in opened:
-        await messages.send_shard(connection, run_id, number)
 
 
 async def advance(connection: RawConnection, run_id: str, state: RunState) -> bool:
@@ -90,5 +99,5 @@ async def advance(connection: RawConnection, run_id: str, state: RunState) -> bo
     done = await dispatch(connection, run_id)
     if not done.unfinished:
         await connection.execute(_FINALIZE, run_id, next_state(state, RunEvent.SAMPLES_ENDED))
-        await messages.send_step(connection, run_id, RunStep.FINALIZE)
+        await messages.send_step(connection, run_id, RunStep.FINALIZE, team=done.team)
     return done.grown > 0

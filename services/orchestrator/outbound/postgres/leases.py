@@ -138,12 +138,17 @@ class PostgresLeases:
             async with connection.transaction():
                 shards = await connection.fetch(_ABANDONED_SHARDS)
                 for row in shards:
-                    await messages.send_shard(connection, row["run_id"], row["shard_no"])
+                    run_id, team = (
+                        row["run_id"],
+                        await messages.read_team(connection, row["run_id"]),
+                    )
+                    await messages.send_shard(connection, run_id, row["shard_no"], team=team)
             async with connection.transaction():
                 runs = await connection.fetch(_ABANDONED_STEPS)
                 for row in runs:
                     step = _step(RunState(row["state"]))
-                    await messages.send_step(connection, row["run_id"], step)
+                    team = await messages.read_team(connection, row["run_id"])
+                    await messages.send_step(connection, row["run_id"], step, team=team)
             async with connection.transaction():
                 stranded = await connection.fetch(_STRANDED_RUNS)
                 for row in stranded:

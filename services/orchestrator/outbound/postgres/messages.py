@@ -47,22 +47,21 @@ class Fact(StrEnum):
     CANCELLED = "cancelled"
 
 
-async def send_step(store: RawConnection, run_id: str, step: RunStep) -> None:
-    """Ask for a worker for a step of a run."""
-    body = orjson.dumps({"run_id": run_id, "team": await _team(store, run_id)})
+async def send_step(store: RawConnection, run_id: str, step: RunStep, *, team: str) -> None:
+    """Ask for a worker for a step of a run; `team` is whose turn it takes, by its full name."""
+    body = orjson.dumps({"run_id": run_id, "team": team})
     await outbox.add(store, f"{WORK_RUN}.{step}", body)
 
 
-async def send_shard(store: RawConnection, run_id: str, shard_no: int) -> None:
-    """Ask for a worker for a shard."""
-    team = await _team(store, run_id)
+async def send_shard(store: RawConnection, run_id: str, shard_no: int, *, team: str) -> None:
+    """Ask for a worker for a shard; `team` is whose turn it takes, by its full name."""
     body = orjson.dumps({"run_id": run_id, "shard_no": shard_no, "team": team})
     await outbox.add(store, WORK_SHARD, body)
 
 
-async def _team(store: RawConnection, run_id: str) -> str | None:
-    """Whose turn at a worker the message takes, by its full name."""
-    team: str | None = await store.fetchval(_TEAM, run_id)
+async def read_team(store: RawConnection, run_id: str) -> str:
+    """Return the full name of the team of a run that is known to be there."""
+    team: str = await store.fetchval(_TEAM, run_id)
     return team
 
 

@@ -13,7 +13,7 @@ from orchestrator.domain.work import RunStep
 from orchestrator.outbound.postgres import messages
 from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
 from pgstore.database import RawConnection
-from servicekit.caller import Caller
+from servicekit.caller import Caller, team_of
 
 _INSERT = """
 INSERT INTO runs ({columns}) VALUES ({values}) ON CONFLICT (run_id) DO NOTHING RETURNING run_id
@@ -75,7 +75,7 @@ async def insert_run(
     if await connection.fetchval(statement, *columns.values()) is None:
         return False
     await announcer.announce(connection, Fact.QUEUED, run)
-    await messages.send_step(connection, run.id, RunStep.PREPARE)
+    await messages.send_step(connection, run.id, RunStep.PREPARE, team=team_of(run))
     return True
 
 

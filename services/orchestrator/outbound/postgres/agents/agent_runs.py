@@ -148,7 +148,8 @@ class PostgresAgentRuns:
     async def hand_over(self, run_id: str) -> None:
         """Ask for a worker to finalise a run."""
         async with self._database.connection() as connection:
-            await messages.send_step(connection, run_id, RunStep.FINALIZE)
+            team = await messages.read_team(connection, run_id)
+            await messages.send_step(connection, run_id, RunStep.FINALIZE, team=team)
 
 
 def _after(state: RunState, *, finalize: bool) -> RunState:

@@ -30,7 +30,7 @@ from orchestrator.outbound.postgres.history.stages import TASK_ORD
 from orchestrator.outbound.postgres.visibility import require_owned_suite
 from orchestrator.ports.history import Append
 from pgstore.database import Database, RawConnection
-from servicekit.caller import Caller
+from servicekit.caller import Caller, team_of
 from servicekit.clock import Clock
 from servicekit.ids import new_id
 
@@ -190,7 +190,7 @@ class PostgresHistory:
             file = run.file
             source = (version.suite_id, repo, file.commit, file.path, file.sha256)
             await connection.execute(_NOTE_FILE, run.id, *source)
-            await messages.send_step(connection, run.id, RunStep.FINALIZE)
+            await messages.send_step(connection, run.id, RunStep.FINALIZE, team=team_of(caller))
 
 
 async def _suite_of(connection: RawConnection, caller: Caller, target: HistoryTarget) -> str:

@@ -10,6 +10,7 @@ from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
 from orchestrator.outbound.postgres.rewinding import rewind_run
 from orchestrator.outbound.postgres.run_records import COUNTED, read_run
 from pgstore.database import RawConnection
+from servicekit.caller import team_of
 
 _FAILED = "SELECT EXISTS (SELECT 1 FROM samples WHERE run_id = $1 AND state = 'failed')"
 
@@ -73,5 +74,6 @@ async def requeue(
     await rewind_run(connection, run_id)
     await connection.execute(_DROP_SHARDS, run_id)
     await connection.execute(_QUEUE, run_id, after, token)
-    await announcer.announce(connection, Fact.QUEUED, await read_run(connection, run_id))
-    await messages.send_step(connection, run_id, RunStep.PREPARE)
+    run = await read_run(connection, run_id)
+    await announcer.announce(connection, Fact.QUEUED, run)
+    await messages.send_step(connection, run_id, RunStep.PREPARE, team=team_of(run))
