@@ -27,6 +27,7 @@ from orchestrator.domain.schedules.schedule import FireFailure, Schedule
 from orchestrator.domain.suite import SuiteNotFound, VersionRef
 from orchestrator.inbound.run_wire import run_from
 from orchestrator.outbound.postgres.messages import RunAnnouncer
+from orchestrator.outbound.postgres.schedules import schedules
 from orchestrator.outbound.postgres.schedules.firings import PostgresFirings
 from orchestrator.ports.schedules import AdmittedRun
 from orchestrator.usecases.schedules.starts import caller_of
@@ -36,6 +37,7 @@ from proctor.schedules.v1.schedule_pb2 import Schedule as WireSchedule
 from proctor.suites.v1 import suite_service_pb2
 from servicekit.caller import calling_as
 from servicekit.clock import SystemClock, utc_now
+from servicekit.errors import ServiceError
 from servicekit.ids import new_id
 
 START = Step(starts=True, buffered=False)
@@ -201,3 +203,14 @@ async def test_the_secret_is_forgotten_with_the_schedule(world: World) -> None:
         rows = await world.query("SELECT s::text AS row FROM schedules s")
         assert len(rows) == 1
         assert "hidden" not in json.dumps([row["row"] for row in rows])
+
+
+async def test_a_team_has_so_many_schedules_and_no_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schedules, "SCHEDULES_MAX", 1)
+    async with firing(world) as (_, schedule):
+        with pytest.raises(ServiceError) as caught:
+            await create(world, schedule.suite_id)
+
+        assert caught.value.reason == "TOO_MANY_SCHEDULES"

@@ -85,6 +85,12 @@ ELSEWHERE = {
     "audio_invalid",
     "audio_too_large",
     "audio_unreachable",
+    "too_many_schedules",
+    "invalid_cron",
+    "cron_never_fires",
+    "invalid_interval",
+    "unknown_timezone",
+    "invalid_webhook_url",
 }
 
 

@@ -74,6 +74,7 @@ async def test_a_started_run_has_every_field_of_the_contract(start: Start, suite
         "generation_concurrency": 4,
         "grader_concurrency": 2,
         "max_samples_per_task": None,
+        "schedule_id": None,
         "created_at": 1_790_000_000,
         "started_at": None,
         "completed_at": None,
