@@ -127,13 +127,6 @@ async def test_a_file_of_another_team_or_purpose_is_no_dataset(importer: Importe
     assert other_purpose.value.reason == no_format.value.reason == "DATASET_ERROR"
 
 
-async def test_a_dataset_of_the_hub_is_refused_clearly(importer: Importer) -> None:
-    with pytest.raises(RemoteError, match=r"not supported yet") as refusal:
-        await resolve(importer, source="huggingface", path="openai/gsm8k", split="test")
-
-    assert refusal.value.reason == "DATASET_ERROR"
-
-
 async def test_rows_outlive_their_file_until_nobody_needs_them(
     importer: Importer, settings: Settings, postgres_dsn: str
 ) -> None:
