@@ -264,6 +264,26 @@ async def test_another_team_neither_finds_nor_takes_what_is_not_its_own(world: W
     assert not_staged.value.reason == "HISTORY_NOT_STAGED"
 
 
+async def test_a_suite_that_is_only_shared_takes_no_runs_of_its_readers(world: World) -> None:
+    async with serving(world) as history:
+        done = await history.CommitHistory(order(of_run(await staged(history, scored(0, 1)))))
+        await world.query(
+            "INSERT INTO suite_shares (share_id, suite_id, org_id, granted_by, created_at) "
+            "VALUES ('eval_share_1', $1, 'readers', 'somebody', now())",
+            done.suite_id,
+        )
+        with calling_as(Caller(org_id="readers", team_id="team")):
+            target = pb.HistoryTarget(suite_id=done.suite_id, suite_name="x", repo="a/b")
+            with pytest.raises(RemoteError) as looking:
+                await history.LookUpHistory(pb.LookUpHistoryRequest(target=target))
+            theirs = of_run(await staged(history, scored(0, 1)))
+            with pytest.raises(RemoteError) as committing:
+                await history.CommitHistory(order(theirs, target=target))
+
+    assert looking.value.reason == committing.value.reason == "SHARED_READ_ONLY"
+    assert looking.value.kind is Kind.PERMISSION_DENIED
+
+
 async def test_missing_tasks_join_the_tasks_of_an_ordinary_suite(world: World) -> None:
     async with serving(world) as history:
         suite_id = await world.create_suite(task(world.rows(1)))
