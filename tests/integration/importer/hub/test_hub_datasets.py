@@ -319,7 +319,7 @@ async def test_what_the_hub_refuses_is_said_with_what_to_do(
 
     assert "IMPORTER_HUB_TOKEN" in gated.message
     assert "check `path` and `revision`" in missing.message
-    assert "is not the name of a dataset" in branch.message
+    assert "must be the name of a dataset" in branch.message
     assert {gated.reason, missing.reason, branch.reason} == {"DATASET_ERROR"}
     for error in (gated, missing, branch):
         assert SERVER_TOKEN not in f"{error.message} {error.metadata}"
