@@ -50,7 +50,7 @@ class HistoryServiceServicer:
         """Import harness results from a dataset repository of the hub; answers once, when all is done. The import goes on when
         the caller hangs up; the same request finds it again, also for ten minutes after its end.
         Reasons: HUGGINGFACE_FORBIDDEN, HUGGINGFACE_NOT_FOUND, FILE_NOT_IN_REPO, HUGGINGFACE_UNAVAILABLE, SUITE_NOT_FOUND,
-        SUITE_SHARED, NO_SUITE_TO_REUSE, TOO_MANY_TASKS.
+        SHARED_READ_ONLY, NO_SUITE_TO_REUSE, TOO_MANY_TASKS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,7 @@ class HistoryServiceStub:
     """Import harness results from a dataset repository of the hub; answers once, when all is done. The import goes on when
     the caller hangs up; the same request finds it again, also for ten minutes after its end.
     Reasons: HUGGINGFACE_FORBIDDEN, HUGGINGFACE_NOT_FOUND, FILE_NOT_IN_REPO, HUGGINGFACE_UNAVAILABLE, SUITE_NOT_FOUND,
-    SUITE_SHARED, NO_SUITE_TO_REUSE, TOO_MANY_TASKS.
+    SHARED_READ_ONLY, NO_SUITE_TO_REUSE, TOO_MANY_TASKS.
     """
 
 @_typing.type_check_only
@@ -49,7 +49,7 @@ class HistoryServiceAsyncStub(HistoryServiceStub):
     """Import harness results from a dataset repository of the hub; answers once, when all is done. The import goes on when
     the caller hangs up; the same request finds it again, also for ten minutes after its end.
     Reasons: HUGGINGFACE_FORBIDDEN, HUGGINGFACE_NOT_FOUND, FILE_NOT_IN_REPO, HUGGINGFACE_UNAVAILABLE, SUITE_NOT_FOUND,
-    SUITE_SHARED, NO_SUITE_TO_REUSE, TOO_MANY_TASKS.
+    SHARED_READ_ONLY, NO_SUITE_TO_REUSE, TOO_MANY_TASKS.
     """
 
 class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -64,7 +64,7 @@ class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
         """Import harness results from a dataset repository of the hub; answers once, when all is done. The import goes on when
         the caller hangs up; the same request finds it again, also for ten minutes after its end.
         Reasons: HUGGINGFACE_FORBIDDEN, HUGGINGFACE_NOT_FOUND, FILE_NOT_IN_REPO, HUGGINGFACE_UNAVAILABLE, SUITE_NOT_FOUND,
-        SUITE_SHARED, NO_SUITE_TO_REUSE, TOO_MANY_TASKS.
+        SHARED_READ_ONLY, NO_SUITE_TO_REUSE, TOO_MANY_TASKS.
         """
 
 def add_HistoryServiceServicer_to_server(servicer: HistoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

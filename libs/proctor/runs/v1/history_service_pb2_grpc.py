@@ -63,7 +63,7 @@ class RunHistoryServiceServicer:
 
     def LookUpHistory(self, request, context):
         """Tell into which suite an import would go, and what of it is there already. Changes nothing.
-        Reasons: SUITE_NOT_FOUND, SUITE_SHARED.
+        Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -81,7 +81,7 @@ class RunHistoryServiceServicer:
     def CommitHistory(self, request, context):
         """Make staged samples runs, in one transaction: find or create the suite, append missing tasks as one version, and
         store the runs. They are completed in the background, by what completes every run.
-        Reasons: SUITE_NOT_FOUND, SUITE_SHARED, TOO_MANY_TASKS, INVALID_HISTORY, HISTORY_NOT_STAGED (begin again).
+        Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY, TOO_MANY_TASKS, INVALID_HISTORY, HISTORY_NOT_STAGED (begin again).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

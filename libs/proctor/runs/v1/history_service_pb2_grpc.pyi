@@ -35,7 +35,7 @@ class RunHistoryServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RunHistoryServiceAsyncStub: ...
     LookUpHistory: _grpc.UnaryUnaryMultiCallable[_history_service_pb2.LookUpHistoryRequest, _history_service_pb2.LookUpHistoryResponse]
     """Tell into which suite an import would go, and what of it is there already. Changes nothing.
-    Reasons: SUITE_NOT_FOUND, SUITE_SHARED.
+    Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY.
     """
     StageHistory: _grpc.StreamUnaryMultiCallable[_history_service_pb2.StageHistoryRequest, _history_service_pb2.StageHistoryResponse]
     """Take the samples of one future run; nobody sees them before CommitHistory. The first message is the header; all or
@@ -45,7 +45,7 @@ class RunHistoryServiceStub:
     CommitHistory: _grpc.UnaryUnaryMultiCallable[_history_service_pb2.CommitHistoryRequest, _history_service_pb2.CommitHistoryResponse]
     """Make staged samples runs, in one transaction: find or create the suite, append missing tasks as one version, and
     store the runs. They are completed in the background, by what completes every run.
-    Reasons: SUITE_NOT_FOUND, SUITE_SHARED, TOO_MANY_TASKS, INVALID_HISTORY, HISTORY_NOT_STAGED (begin again).
+    Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY, TOO_MANY_TASKS, INVALID_HISTORY, HISTORY_NOT_STAGED (begin again).
     """
     AwaitHistory: _grpc.UnaryUnaryMultiCallable[_history_service_pb2.AwaitHistoryRequest, _history_service_pb2.AwaitHistoryResponse]
     """Wait until runs have ended, at most 10 seconds."""
@@ -57,7 +57,7 @@ class RunHistoryServiceAsyncStub(RunHistoryServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     LookUpHistory: _aio.UnaryUnaryMultiCallable[_history_service_pb2.LookUpHistoryRequest, _history_service_pb2.LookUpHistoryResponse]  # type: ignore[assignment]
     """Tell into which suite an import would go, and what of it is there already. Changes nothing.
-    Reasons: SUITE_NOT_FOUND, SUITE_SHARED.
+    Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY.
     """
     StageHistory: _aio.StreamUnaryMultiCallable[_history_service_pb2.StageHistoryRequest, _history_service_pb2.StageHistoryResponse]  # type: ignore[assignment]
     """Take the samples of one future run; nobody sees them before CommitHistory. The first message is the header; all or
@@ -67,7 +67,7 @@ class RunHistoryServiceAsyncStub(RunHistoryServiceStub):
     CommitHistory: _aio.UnaryUnaryMultiCallable[_history_service_pb2.CommitHistoryRequest, _history_service_pb2.CommitHistoryResponse]  # type: ignore[assignment]
     """Make staged samples runs, in one transaction: find or create the suite, append missing tasks as one version, and
     store the runs. They are completed in the background, by what completes every run.
-    Reasons: SUITE_NOT_FOUND, SUITE_SHARED, TOO_MANY_TASKS, INVALID_HISTORY, HISTORY_NOT_STAGED (begin again).
+    Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY, TOO_MANY_TASKS, INVALID_HISTORY, HISTORY_NOT_STAGED (begin again).
     """
     AwaitHistory: _aio.UnaryUnaryMultiCallable[_history_service_pb2.AwaitHistoryRequest, _history_service_pb2.AwaitHistoryResponse]  # type: ignore[assignment]
     """Wait until runs have ended, at most 10 seconds."""
@@ -82,7 +82,7 @@ class RunHistoryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_history_service_pb2.LookUpHistoryResponse, _abc.Awaitable[_history_service_pb2.LookUpHistoryResponse]]:
         """Tell into which suite an import would go, and what of it is there already. Changes nothing.
-        Reasons: SUITE_NOT_FOUND, SUITE_SHARED.
+        Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY.
         """
 
     @_abc_1.abstractmethod
@@ -104,7 +104,7 @@ class RunHistoryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_history_service_pb2.CommitHistoryResponse, _abc.Awaitable[_history_service_pb2.CommitHistoryResponse]]:
         """Make staged samples runs, in one transaction: find or create the suite, append missing tasks as one version, and
         store the runs. They are completed in the background, by what completes every run.
-        Reasons: SUITE_NOT_FOUND, SUITE_SHARED, TOO_MANY_TASKS, INVALID_HISTORY, HISTORY_NOT_STAGED (begin again).
+        Reasons: SUITE_NOT_FOUND, SHARED_READ_ONLY, TOO_MANY_TASKS, INVALID_HISTORY, HISTORY_NOT_STAGED (begin again).
         """
 
     @_abc_1.abstractmethod
