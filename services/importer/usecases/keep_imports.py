@@ -50,9 +50,18 @@ class ImportKeeper:
         finished: answers of the last minutes, known to all processes.
         clock: tells how long ago that was.
         at_once: how many imports work at the same time; teams take turns.
+        import_s_max: how long one may take, its waiting included.
     """
 
-    def __init__(self, finished: FinishedImports, clock: Clock, *, at_once: Turns) -> None:
+    def __init__(
+        self,
+        finished: FinishedImports,
+        clock: Clock,
+        *,
+        at_once: Turns,
+        import_s_max: float = IMPORT_S_MAX,
+    ) -> None:
+        self._import_s_max = import_s_max
         self._finished = finished
         self._clock = clock
         self._at_once = at_once
@@ -88,12 +97,12 @@ class ImportKeeper:
     async def _outcome(self, key: str, owner: Owner, work: Work) -> bytes | Exception:
         # Returned, not raised: it would end all imports of the group.
         try:
-            async with asyncio.timeout(IMPORT_S_MAX):
+            async with asyncio.timeout(self._import_s_max):
                 return await self._known(key) or await self._in_turn(key, owner, work)
         except ServiceError as error:
             return error
         except TimeoutError:
-            return ImportTimedOut(IMPORT_S_MAX)
+            return ImportTimedOut(self._import_s_max)
         except Exception as error:  # noqa: BLE001 -- told by whoever waits
             _log.exception("import_failed")
             return error

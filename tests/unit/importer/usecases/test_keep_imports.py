@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from importer.domain.file import Owner
-from importer.domain.history import ImportOrder, NoSuiteToReuse
+from importer.domain.history import ImportOrder, ImportTimedOut, NoSuiteToReuse
 from importer.usecases.keep_imports import ImportKeeper
 from servicekit.turns import Turns
 
@@ -74,8 +74,10 @@ def clock() -> Clock:
 
 
 @asynccontextmanager
-async def keeping(finished: Finished, clock: Clock) -> AsyncIterator[ImportKeeper]:
-    keeper = ImportKeeper(finished, clock, at_once=Turns(2))
+async def keeping(
+    finished: Finished, clock: Clock, **options: float
+) -> AsyncIterator[ImportKeeper]:
+    keeper = ImportKeeper(finished, clock, at_once=Turns(2), **options)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(keeper.run())
         try:
@@ -152,4 +154,18 @@ async def test_a_failure_is_told_and_tried_again(finished: Finished, clock: Cloc
         work.failure = None
         answer = await keeper.answer(OWNER, ORDER, work)
 
+    assert (answer, work.times) == (b"answer 2", 2)
+
+
+async def test_an_import_that_takes_too_long_is_ended_and_may_be_tried_again(
+    finished: Finished, clock: Clock
+) -> None:
+    work = Work()
+    async with keeping(finished, clock, import_s_max=0.05) as keeper:
+        with pytest.raises(ImportTimedOut) as refused:
+            await keeper.answer(OWNER, ORDER, work)
+        work.go.set()
+        answer = await keeper.answer(OWNER, ORDER, work)
+
+    assert refused.value.reason == "IMPORT_TIMED_OUT"
     assert (answer, work.times) == (b"answer 2", 2)
