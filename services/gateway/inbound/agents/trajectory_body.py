@@ -36,8 +36,9 @@ CHECKED_AT_ONCE = 2
 _DRAINED_BYTES_MAX = 16 * 1024 * 1024
 _DRAIN_S = 10.0
 
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\],:]', re.DOTALL)
+# A text that does not end matches, too: otherwise each of its quotes is read on from to the end.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}\[\],:]', re.DOTALL)
 
 _checking = asyncio.Semaphore(CHECKED_AT_ONCE)
 

@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 
@@ -79,3 +80,13 @@ def test_the_limit_counts_steps_and_logs_together() -> None:
     assert len(sent.steps_json) + len(sent.logs_json or b"") == TRAJECTORY_BYTES_MAX
     with pytest.raises(TrajectoryTooLarge):
         read_trajectory(body(1))
+
+
+def test_a_text_that_does_not_end_is_read_once_whatever_is_in_it() -> None:
+    # Read on from each of its quotes it would take minutes.
+    began = time.monotonic()
+
+    with pytest.raises(BodyInvalid, match="is not valid JSON"):
+        read_trajectory(b'{"steps": ["' + b'\\"' * 200_000)
+
+    assert time.monotonic() - began < 30
