@@ -109,6 +109,7 @@ _CODES: Mapping[Outcome, str] = MappingProxyType(
     }
 )
 
+GENERATE_STAGE = "generate"
 SCORE_STAGE = "score"
 
 

@@ -4,7 +4,11 @@ import asyncio
 import itertools
 from collections.abc import Callable
 
-from orchestrator.domain.outcomes import ModelCall, ModelReply
+import orjson
+
+from orchestrator.domain.failure import Failure, shortened
+from orchestrator.domain.outcomes import GENERATE_STAGE, ModelCall, ModelReply
+from orchestrator.domain.text import storable
 from orchestrator.ports.services import Bridge
 from orchestrator.usecases.backoff import Backoff
 from orchestrator.usecases.hold_run_token import RunToken
@@ -53,3 +57,18 @@ class Candidate:
         except TimeoutError:
             message = "the bridge did not answer in time"
             return ModelReply(failure_code=_STALLED, failure_message=message)
+
+
+def generation_failure(reply: ModelReply) -> Failure:
+    """Return what a call's last word was, as the failure of its samples."""
+    details: dict[str, object] = {}
+    if reply.http_status:
+        details["http_status"] = reply.http_status
+    if reply.upstream_body:
+        details["upstream_body"] = reply.upstream_body
+    return Failure(
+        code=reply.failure_code,
+        message=shortened(storable(reply.failure_message)),
+        stage=GENERATE_STAGE,
+        details_json=orjson.dumps(details).decode() if details else "",
+    )

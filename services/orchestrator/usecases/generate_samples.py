@@ -8,7 +8,6 @@ from functools import partial
 import orjson
 
 from manifest.generation import GenerationSettings, parse_generation
-from orchestrator.domain.failure import Failure, shortened
 from orchestrator.domain.outcomes import Endpoint, Generated, ModelCall, ModelReply
 from orchestrator.domain.sharding import Share
 from orchestrator.domain.text import cut_at_stops, cut_reasoning, storable
@@ -16,7 +15,7 @@ from orchestrator.domain.work import QueuedSample, ShardJob
 from orchestrator.ports.services import Bridge
 from orchestrator.ports.stores import ShardSamples
 from orchestrator.ports.token_measures import TokenCounter
-from orchestrator.usecases.ask_candidate import Candidate
+from orchestrator.usecases.ask_candidate import Candidate, generation_failure
 from orchestrator.usecases.backoff import insist
 from orchestrator.usecases.hold_run_token import RunToken
 from orchestrator.usecases.keep_leases import HeldLease
@@ -34,7 +33,6 @@ _SLOW_CALL_WAIT = 0.02  # of its time, for company in the commit
 _BATCH_MIN = 32
 _BATCH_MAX = 256
 
-_STAGE = "generate"
 
 _log = logs.get_logger("orchestrator.generate_samples")
 
@@ -145,7 +143,7 @@ class SampleGenerator:
                 tokens=reply.tokens,
                 started_at=reply.started_at,
                 ended_at=reply.ended_at,
-                failure=_failure(reply),
+                failure=generation_failure(reply),
             )
         text = cut_at_stops(reply.output_text, self._settings.stop_sequences)
         return Generated(
@@ -182,17 +180,3 @@ def _body(settings: GenerationSettings, job: ShardJob, sample: QueuedSample) -> 
         },
     )
     return orjson.dumps(body)
-
-
-def _failure(reply: ModelReply) -> Failure:
-    details: dict[str, object] = {}
-    if reply.http_status:
-        details["http_status"] = reply.http_status
-    if reply.upstream_body:
-        details["upstream_body"] = reply.upstream_body
-    return Failure(
-        code=reply.failure_code,
-        message=shortened(storable(reply.failure_message)),
-        stage=_STAGE,
-        details_json=orjson.dumps(details).decode() if details else "",
-    )

@@ -19,15 +19,12 @@ from orchestrator.domain.embedding.chunks import (
     shares,
 )
 from orchestrator.domain.embedding.scores import Vectors
-from orchestrator.domain.failure import Failure, shortened
-from orchestrator.domain.outcomes import Endpoint, ModelCall, ModelReply
+from orchestrator.domain.failure import Failure
+from orchestrator.domain.outcomes import GENERATE_STAGE, Endpoint, ModelCall, ModelReply
 from orchestrator.domain.sharding import Share
-from orchestrator.domain.text import storable
 from orchestrator.domain.work import ShardJob
-from orchestrator.usecases.ask_candidate import Candidate
+from orchestrator.usecases.ask_candidate import Candidate, generation_failure
 from orchestrator.usecases.keep_leases import HeldLease
-
-STAGE = "generate"
 
 # A model that has refused so many single texts and taken none refuses whatever it is sent.
 _REFUSALS_MAX = 32
@@ -123,17 +120,17 @@ class TextEmbedder:
         if not reply.failure_code:
             self._take(batch, len(texts), reply, embedded)
         elif reply.http_status not in TEXT_REFUSED:
-            embedded.failed += [(unit, _failure(reply)) for unit in batch]
+            embedded.failed += [(unit, generation_failure(reply)) for unit in batch]
         elif len(batch) > 1 and (self._took_any or self._refusals < _REFUSALS_MAX):
             # One text is to blame, and which one the provider does not say.
             half = len(batch) // 2
             await self._embed(batch[:half], embedded)
             await self._embed(batch[half:], embedded)
         elif len(batch) > 1:
-            embedded.failed += [(unit, _failure(reply)) for unit in batch]
+            embedded.failed += [(unit, generation_failure(reply)) for unit in batch]
         else:
             self._refusals += 1
-            embedded.rejected.append((batch[0], _failure(reply)))
+            embedded.rejected.append((batch[0], generation_failure(reply)))
 
     def _take(
         self, batch: Sequence[TextUnit], count: int, reply: ModelReply, embedded: Embedded
@@ -142,7 +139,7 @@ class TextEmbedder:
             known = embedded.vectors[0].shape[1] if embedded.vectors else None
             vectors = read_vectors(reply.body_json, count, dimensions=known)
         except AnswerUnusable as error:
-            failure = Failure(code="model_error", message=str(error), stage=STAGE)
+            failure = Failure(code="model_error", message=str(error), stage=GENERATE_STAGE)
             embedded.failed += [(unit, failure) for unit in batch]
             return
         self._took_any = True
@@ -173,18 +170,4 @@ def positions(units: Sequence[TextUnit]) -> list[int]:
             range(unit.index * len(unit.texts), (unit.index + 1) * len(unit.texts))
             for unit in units
         )
-    )
-
-
-def _failure(reply: ModelReply) -> Failure:
-    details: dict[str, object] = {}
-    if reply.http_status:
-        details["http_status"] = reply.http_status
-    if reply.upstream_body:
-        details["upstream_body"] = reply.upstream_body
-    return Failure(
-        code=reply.failure_code,
-        message=shortened(storable(reply.failure_message)),
-        stage=STAGE,
-        details_json=orjson.dumps(details).decode() if details else "",
     )
