@@ -22,10 +22,12 @@ CONNECT_TIMEOUT_S = 10.0
 
 # Threads that wait for names; a name server that hangs holds up nothing else of the process.
 _LOOKUPS_AT_ONCE = 8
+# All that the Internet has of IPv6; anything else may be a network of ours or stand for one.
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 # Each of these addresses has an IPv4 address in it, which may be one of ours.
-_TRANSLATED = tuple(
-    ipaddress.ip_network(network) for network in ("64:ff9b::/32", "2002::/16", "2001::/32")
-)
+_TRANSLATED = tuple(ipaddress.ip_network(network) for network in ("2002::/16", "2001::/32"))
+# Addresses that look public and are a cloud's own services next to the machine.
+_OF_CLOUDS = tuple(ipaddress.ip_network(network) for network in ("192.0.0.0/24", "168.63.129.16"))
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -137,8 +139,10 @@ def _is_public(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return _is_public(address.ipv4_mapped)
-        if any(address in network for network in _TRANSLATED):
+        if address not in _GLOBAL_UNICAST or any(address in network for network in _TRANSLATED):
             return False
+    elif any(address in network for network in _OF_CLOUDS):
+        return False
     return address.is_global and not address.is_multicast
 
 
@@ -174,7 +178,10 @@ class _Resolver(AbstractResolver):
                 for kin, _, protocol, _, place in found
             ]
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        except UnicodeError as error:  # a label is empty or too long to be looked up
+            raise OSError("the host is not a name") from error
 
     async def close(self) -> None:
         # A look-up that hangs must not hold up the end.

@@ -51,6 +51,14 @@ async def test_a_number_that_stands_for_our_address_is_not_called(port: int, hos
                 pass
 
 
+@pytest.mark.parametrize("host", ["a..b", "...", "a" * 64 + ".example"])
+async def test_a_host_that_can_be_no_name_is_not_reached(host: str) -> None:
+    async with PublicWeb.open() as public:
+        with pytest.raises((OSError, aiohttp.ClientError, UrlRefused)):
+            async with public.request("GET", f"http://{host}/", headers={}):
+                pass
+
+
 async def test_a_network_that_the_operator_names_is_called(port: int) -> None:
     async with (
         PublicWeb.open(reachable=LOOPBACK) as public,
@@ -87,6 +95,12 @@ async def test_a_redirect_is_given_back_and_not_followed(port: int) -> None:
         ("64:ff9b::a00:1", False),
         ("2002:a00:1::", False),
         ("2001:0:a00:1::", False),
+        ("::127.0.0.1", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("fec0::1", False),
+        ("5f00::1", False),
+        ("168.63.129.16", False),
+        ("192.0.0.192", False),
     ],
 )
 def test_only_addresses_of_the_internet_are_public(address: str, *, public: bool) -> None:
