@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import grpc.aio
+
 from blobstore.store import BlobStore
 from importer.domain.dataset import RowLimits
 from importer.inbound.files_rpc import FilesRpc
@@ -54,64 +56,37 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
     async with Database.connect(dsn, schema=SCHEMA) as database, orchestrator as channel:
         blobs = BlobStore.open(settings.blob_url.get_secret_value())
         clock = SystemClock()
-        files = PostgresFiles(database)
-        datasets = PostgresDatasets(database)
+        files, datasets = PostgresFiles(database), PostgresDatasets(database)
         uses = PostgresBlobUses(database)
-        upload = UploadFile(
-            files=files, uses=uses, blobs=blobs, clock=clock, max_bytes=settings.max_file_bytes
-        )
         at_rest = RowsAtRest(datasets=datasets, uses=uses, blobs=blobs, clock=clock)
-        at_once = Turns(settings.datasets_at_once)
-        resolve = ResolveDataset(
-            files=files,
-            at_rest=at_rest,
-            blobs=blobs,
-            limits=row_limits(settings),
-            at_once=at_once,
-        )
-        remove_unused = RemoveUnused(
-            datasets=datasets,
-            uses=uses,
-            blobs=blobs,
-            clock=clock,
-            keep=timedelta(hours=settings.keep_rows_h),
-        )
-        files_rpc = FilesRpc(
-            files=files,
-            blobs=blobs,
-            upload=upload,
-            delete=DeleteFile(files=files, uses=uses, blobs=blobs),
-        )
         keeper = ImportKeeper(
             PostgresFinishedImports(database), clock, at_once=Turns(settings.imports_at_once)
-        )
-        history_rpc = HistoryRpc(
-            hub=open_hub(settings.hub_url),
-            import_results=ImportResults(
-                GrpcRunHistory(channel), clock, file_bytes_max=settings.max_result_file_bytes
-            ),
-            keeper=keeper,
         )
         server = RpcServer(
             address=settings.rpc_address,
             secret=secret,
             services=(
-                (add_FileServiceServicer_to_server, files_rpc, "proctor.files.v1.FileService"),
+                (
+                    add_FileServiceServicer_to_server,
+                    _files_rpc(settings, files, uses, blobs, clock),
+                    "proctor.files.v1.FileService",
+                ),
                 (
                     add_ImportServiceServicer_to_server,
-                    ImportsRpc(
-                        resolve=resolve,
-                        resolve_hub=hub_datasets(settings, at_rest=at_rest, at_once=at_once),
-                    ),
+                    _imports_rpc(settings, files, at_rest, blobs),
                     "proctor.imports.v1.ImportService",
                 ),
                 (
                     add_HistoryServiceServicer_to_server,
-                    history_rpc,
+                    _history_rpc(settings, channel, keeper, clock),
                     "proctor.imports.v1.HistoryService",
                 ),
             ),
             ready=lambda: _answers(database),
+        )
+        keep = timedelta(hours=settings.keep_rows_h)
+        remove_unused = RemoveUnused(
+            datasets=datasets, uses=uses, blobs=blobs, clock=clock, keep=keep
         )
         yield (server, keeper, Sweeper(remove_unused))
 
@@ -124,6 +99,41 @@ async def folder_import(settings: FolderSettings) -> AsyncIterator[ImportResults
         yield ImportResults(
             GrpcRunHistory(channel), SystemClock(), file_bytes_max=settings.max_result_file_bytes
         )
+
+
+def _files_rpc(
+    settings: Settings,
+    files: PostgresFiles,
+    uses: PostgresBlobUses,
+    blobs: BlobStore,
+    clock: SystemClock,
+) -> FilesRpc:
+    upload = UploadFile(
+        files=files, uses=uses, blobs=blobs, clock=clock, max_bytes=settings.max_file_bytes
+    )
+    delete = DeleteFile(files=files, uses=uses, blobs=blobs)
+    return FilesRpc(files=files, blobs=blobs, upload=upload, delete=delete)
+
+
+def _imports_rpc(
+    settings: Settings, files: PostgresFiles, at_rest: RowsAtRest, blobs: BlobStore
+) -> ImportsRpc:
+    at_once = Turns(settings.datasets_at_once)
+    resolve = ResolveDataset(
+        files=files, at_rest=at_rest, blobs=blobs, limits=row_limits(settings), at_once=at_once
+    )
+    return ImportsRpc(
+        resolve=resolve, resolve_hub=hub_datasets(settings, at_rest=at_rest, at_once=at_once)
+    )
+
+
+def _history_rpc(
+    settings: Settings, orchestrator: grpc.aio.Channel, keeper: ImportKeeper, clock: SystemClock
+) -> HistoryRpc:
+    import_results = ImportResults(
+        GrpcRunHistory(orchestrator), clock, file_bytes_max=settings.max_result_file_bytes
+    )
+    return HistoryRpc(hub=open_hub(settings.hub_url), import_results=import_results, keeper=keeper)
 
 
 async def _answers(database: Database) -> bool:
