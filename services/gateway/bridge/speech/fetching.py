@@ -83,10 +83,17 @@ class Recordings:
                     if answer.status not in _REDIRECTS:
                         return await _read(answer)
                     # Every hop goes through the same gate as the first.
-                    url = urljoin(url, answer.headers.get("Location", ""))
+                    url = _next(url, answer.headers.get("Location", ""))
             except UrlRefused as refused:
                 raise CallFailed("audio_invalid", f"the audio's URL {refused}") from refused
         raise _unreachable("its server sends it on and on")
+
+
+def _next(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise _unreachable("its server sends it to an address that is none") from error
 
 
 async def _read(answer: aiohttp.ClientResponse) -> Recording:

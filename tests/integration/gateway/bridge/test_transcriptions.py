@@ -163,6 +163,16 @@ async def test_a_redirect_to_another_scheme_is_refused(bridge: BridgeParts, url:
     assert said == "audio_invalid: the audio's URL must be an http or https URL"
 
 
+@pytest.mark.parametrize("to", ["http://[::1", "http://[x]/"])
+async def test_a_redirect_to_what_is_no_address_is_refused(
+    bridge: BridgeParts, url: str, to: str
+) -> None:
+    said = await refused(bridge, f"{url.removesuffix('/v1')}/moved.wav?to={to}")
+
+    assert said.startswith("audio_unreachable: ")
+    assert bridge.pauses == []
+
+
 async def test_without_the_operator_s_word_loopback_is_no_place_for_recordings(
     url: str, tmp_path: Path
 ) -> None:
