@@ -147,6 +147,8 @@ async def _listing(order: ImportOrder, source: Repository, commit: str) -> dict[
 def _unusable(survey: Survey) -> Skipped | None:
     if survey.rows > ROWS_MAX:
         return Skipped.TOO_MANY_ROWS
+    if survey.holds_too_much:
+        return Skipped.NOT_READABLE
     if survey.is_mostly_broken:
         return Skipped.MOSTLY_BROKEN
     return None if survey.rows else Skipped.NO_ROWS

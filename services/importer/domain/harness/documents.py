@@ -3,9 +3,18 @@
 import math
 from array import array
 
-_DENSE_MAX = 2**24  # as bits 2 MiB
-_SCORES_DENSE_MAX = 2**22  # as numbers 32 MiB
+# More than a file may have rows: what is sparse and small costs as much as what is dense.
+_DENSE_MAX = 2**20  # as bits 128 KiB
+_SCORES_DENSE_MAX = 2**20  # as numbers 8 MiB
+_NUMBER_BYTES = 8
+_OTHER_BYTES = 128  # of a score in a dictionary, with its key
 INDEX_MAX = 2**31 - 1
+
+
+def scores_bytes(*, columns: int, highest: int, scores: int) -> int:
+    """Return what so many columns with so many scores take at most, up to a document's number."""
+    dense = columns * _NUMBER_BYTES * (min(highest, _SCORES_DENSE_MAX) + 1)
+    return dense if highest < _SCORES_DENSE_MAX else dense + _OTHER_BYTES * scores
 
 
 class DocumentSet:

@@ -39,6 +39,7 @@ class FilteredScores:
 
     def __init__(self, survey: Survey) -> None:
         self._numbers = _Numbers(survey)
+        self._names = survey.metrics
         self._columns: dict[str, dict[str, ScoreColumn]] = {}
 
     def add(self, value: object) -> None:
@@ -49,7 +50,7 @@ class FilteredScores:
         columns = self._columns.setdefault(place.filter_name, {})
         for name, found in values_of(value):
             score = number_of(name, found)
-            if score is not None:
+            if score is not None and name in self._names:
                 columns.setdefault(name, ScoreColumn()).put(place.number, float(score))
 
     def of(self, number: int) -> Iterator[tuple[str, float]]:

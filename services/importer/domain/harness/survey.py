@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TypeGuard
 
 from importer.domain.harness.answers import calls_of
-from importer.domain.harness.documents import INDEX_MAX, DocumentSet
+from importer.domain.harness.documents import INDEX_MAX, DocumentSet, scores_bytes
 from importer.domain.harness.lines import BROKEN
 from importer.domain.harness.scores import (
     canonical_of,
@@ -15,6 +15,7 @@ from importer.domain.harness.scores import (
 
 ROWS_MAX = 1_000_000  # as many as a dataset may have
 FILTERS_MAX = 50
+SCORES_BYTES_MAX = 512 * 1024 * 1024  # scores of all filters are held while samples are made
 _NAMES_MAX = 1_000
 
 UNFILTERED = ""
@@ -43,6 +44,9 @@ class Survey:
         self._ids: dict[str, DocumentSet] = {}
         self._ids_usable = True
         self._last = UNFILTERED
+        self._too_many_filters = False
+        self._highest = 0
+        self._scores = 0
 
     def add(self, value: object) -> None:
         """Look at the value of one line."""
@@ -52,13 +56,18 @@ class Survey:
         self.rows += 1
         row = value if isinstance(value, dict) else None
         self._last = filter_of(row, self._last)
+        if self._last not in self.filters and len(self.filters) == FILTERS_MAX:
+            self._too_many_filters = True
+            return
         self.filters[self._last] = self.filters.get(self._last, 0) + 1
         if row is None:
             self._ids_usable = False
             return
         self._note_id(row.get("doc_id"))
         for name, found in values_of(row):
-            self._note_metric(name, number_of(name, found) is not None)
+            has_number = number_of(name, found) is not None
+            self._note_metric(name, has_number)
+            self._scores += has_number
         if self.first is None:
             self.first = _small(row)
             self.generation = _generation_of(row)
@@ -69,6 +78,16 @@ class Survey:
     def is_mostly_broken(self) -> bool:
         """Whether more than half of the lines cannot be used."""
         return self.broken > self.rows
+
+    @property
+    def holds_too_much(self) -> bool:
+        """Whether more would have to be held of the file than any results need."""
+        if self._too_many_filters:
+            return True
+        columns = len(self.filters) * len(self._with_numbers) if len(self.filters) > 1 else 0
+        highest = self._highest if self._ids_usable else self.rows
+        needed = scores_bytes(columns=columns, highest=highest, scores=self._scores)
+        return columns > 0 and needed > SCORES_BYTES_MAX
 
     @property
     def uses_ids(self) -> bool:
@@ -103,6 +122,8 @@ class Survey:
         if not _is_index(doc_id) or not seen.add(doc_id):
             self._ids_usable = False
             self._ids.clear()
+            return
+        self._highest = max(self._highest, doc_id)
 
     def _note_metric(self, name: str, has_number: bool) -> None:  # noqa: FBT001 -- one call
         if name in self._with_numbers:

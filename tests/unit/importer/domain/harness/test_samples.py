@@ -10,7 +10,7 @@ import pytest
 from hub.harness import choice, generation, jsonl, simplified
 from importer.domain.harness.lines import BROKEN, LINE_BYTES_MAX, LineReader
 from importer.domain.harness.samples import FilteredScores, HarnessSample, SampleMaker
-from importer.domain.harness.survey import Survey
+from importer.domain.harness.survey import FILTERS_MAX, Survey
 
 
 def lines_of(content: bytes, *, step: int = 64) -> list[object]:
@@ -194,3 +194,37 @@ def test_what_is_no_object_is_a_failed_sample() -> None:
 
     assert [sample.failure for sample in samples] == ["the row is not an object", ""]
     assert [sample.sample_index for sample in samples] == [0, 1]
+
+
+def test_results_have_a_few_filters() -> None:
+    lines = [{"filter": f"f{n}", "doc_id": 2**31 - 1, "acc": 1} for n in range(FILTERS_MAX)]
+    survey = survey_of(lines)
+    assert not survey.holds_too_much
+
+    survey.add({"filter": "one more", "doc_id": 0, "acc": 1})
+    survey.add("what goes with it")
+
+    assert survey.holds_too_much
+    assert len(survey.filters) == FILTERS_MAX
+
+
+def test_scores_that_would_fill_the_memory_are_not_held() -> None:
+    names = [f"m{n}" for n in range(100)]
+    scores = dict.fromkeys(names, 1)
+    dense = [{"filter": f, "doc_id": n, **scores} for f in "ab" for n in range(100)]
+    assert not survey_of(dense).holds_too_much
+    assert not survey_of([{"doc_id": 2**20, **scores}]).holds_too_much  # of one filter: not held
+
+    sparse = [{"filter": f, "doc_id": 2**20 - 1, **scores} for f in "ab"]
+
+    assert survey_of(sparse).holds_too_much
+
+
+def test_metrics_behind_the_thousandth_are_not_held() -> None:
+    lines = [{"filter": f, "doc_id": n, f"m{n}": 1} for f in "ab" for n in range(1_100)]
+    filtered = FilteredScores(survey_of(lines))
+    for line in lines:
+        filtered.add(line)
+
+    assert dict(filtered.of(999)) == {"m999,a": 1.0, "m999,b": 1.0}
+    assert dict(filtered.of(1_000)) == {}
