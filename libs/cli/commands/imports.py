@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.errors import CliError
 from cli.session import Session, session_of
 from cli.views.plain import plain
 from localstack.stack.imports import import_folder
@@ -37,6 +38,8 @@ def import_(  # noqa: PLR0913 -- the command's options
     Example: proctor import results/ --name "Old results"
     """
     session = session_of(context)
+    if not path.is_dir():
+        raise CliError(f"{path} is not a folder.")
     words = [f"--org={org}", f"--team={team}", f"--suite-id={suite_id}", f"--prefix={prefix}"]
     words += [f"--suite-name={suite_name}", f"--limit-files={limit}"]
     words += ["--dry-run"] if dry_run else []
@@ -51,10 +54,19 @@ async def _import(session: Session, state: Path, arguments: list[str], *, as_jso
         return
     for file in report["files"]:
         session.out.print(_line(file), markup=False, soft_wrap=True)
-    session.say(
-        f"{report['imported_runs']} runs with {report['imported_samples']} samples in "
-        f"{report['suite_id'] or 'no suite'}, {report['skipped_runs']} skipped"
-    )
+    session.say(summary(report, dry_run="--dry-run" in arguments))
+
+
+def summary(report: Mapping[str, Any], *, dry_run: bool) -> str:
+    """Return one sentence on a whole import."""
+    if not report["files"]:
+        return "Nothing to import: no samples_*.jsonl; the harness writes them with --log_samples."
+    counts = f"{report['imported_runs']} runs with {report['imported_samples']} samples"
+    skipped = f"{report['skipped_runs']} skipped"
+    if dry_run:
+        suite = "a new suite" if report["created_suite"] else report["suite_id"] or "no suite"
+        return f"Would import {counts} into {suite}, {skipped}; nothing was written"
+    return f"{counts} in {report['suite_id'] or 'no suite'}, {skipped}"
 
 
 def _line(file: Mapping[str, Any]) -> str:

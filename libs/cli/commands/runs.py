@@ -205,6 +205,8 @@ async def _leaderboard(session: Session, suite: str, asked: Params, *, as_json: 
         else []
     )
     board_table(read, metric=str(asked["metric"])).print_to(session.out)
+    if not read:
+        session.say("No completed run of an agent; `proctor runs` lists runs of models, too.")
 
 
 async def _results(session: Session, run_id: str, *, as_json: bool) -> None:
@@ -227,7 +229,10 @@ async def _artifacts(session: Session, run_id: str, folder: Path | None, *, as_j
             return
         files = await artifact_files(api, run_id)
         if not files:
-            raise CliError(f"Run {run_id} has no artifacts; only a completed run has.")
+            raise CliError(
+                f"Run {run_id} has no artifacts: only a completed run has, and only its own team "
+                "gets them."
+            )
         if folder is None:
             for file in files:
                 session.out.print(

@@ -188,6 +188,14 @@ def test_agents_are_listed_with_what_they_reached(terminal: Terminal, suite: str
     assert bob[4] == ""
 
 
+def test_a_leaderboard_without_agents_says_so(terminal: Terminal, suite: str) -> None:
+    terminal.fake.board = []
+
+    assert terminal.run("leaderboard", suite) == 0
+
+    assert "No completed run of an agent" in terminal.err
+
+
 def test_a_leaderboard_is_asked_for_with_its_filters(terminal: Terminal, suite: str) -> None:
     words = "--metric m --version 2 --agent ada --model small --json"
 
