@@ -187,6 +187,9 @@ def test_a_bad_file_harms_no_other(importing: Importing) -> None:
             "m/mostly_samples.jsonl": good + b"x\n" * 2,
             "m/cut_samples.jsonl.gz": gzip.compress(good * 50)[:-20],
             "m/nothing_samples.jsonl": jsonl([{"prompt": "no score"}, 7]),
+            "m/filters_samples.jsonl": jsonl(
+                [{"filter": f"f{n}", "doc_id": 0, "acc": 1.0} for n in range(51)]
+            ),
         }
     )
 
@@ -204,6 +207,7 @@ def test_a_bad_file_harms_no_other(importing: Importing) -> None:
         "m/mostly_samples.jsonl": ("skipped", "mostly_broken"),
         "m/cut_samples.jsonl.gz": ("skipped", "not_readable"),
         "m/nothing_samples.jsonl": ("imported", None),
+        "m/filters_samples.jsonl": ("skipped", "not_readable"),
     }
     assert runs["half"].request_counts.total == 2
     assert [sample.status for sample in failed] == ["failed", "failed"]
