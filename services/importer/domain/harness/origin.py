@@ -16,6 +16,8 @@ TASK_ID_CHARS_MAX = 128
 NAME_CHARS_MAX = 255
 MODEL_CHARS_MAX = 512
 METRICS_MAX = 100
+# What all runs of an import are of travels in one message.
+STOPS_BYTES_MAX = 64 * 1024
 
 _NOT_IN_ID = re.compile(r"[^A-Za-z0-9_.-]")
 _SETTINGS = ("until", "max_gen_toks", "temperature", "do_sample")
@@ -100,7 +102,8 @@ def _is_sound(name: str, value: object) -> bool:
     if name == "do_sample":
         return isinstance(value, bool)
     if name == "until":
-        return isinstance(value, list) and all(isinstance(stop, str) for stop in value)
+        texts = isinstance(value, list) and all(isinstance(stop, str) for stop in value)
+        return texts and len(orjson.dumps(value)) <= STOPS_BYTES_MAX
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     if name == "temperature":

@@ -74,6 +74,15 @@ def test_known_settings_of_the_generation_are_kept_when_they_are_sound() -> None
     assert found == {"until": ["x"], "max_gen_toks": 7}
 
 
+def test_settings_as_long_as_a_book_are_left_out() -> None:
+    settings = {"until": ["x" * 70_000], "max_gen_toks": 7}
+    call = {"gen_args_0": {"arg_0": "p", "arg_1": settings}}
+
+    found = generation_of(survey_of(generation(0, "a", "a", arguments=call)))
+
+    assert found == {"max_gen_toks": 7}
+
+
 def test_the_task_is_one_that_a_manifest_takes() -> None:
     rows = survey_of(choice(0, 1, 1, metrics=["acc", "wer", "bleu"], wer=0.5, bleu=["a"]))
     beside = Results(directions={"law, modern": {"wer": False}})
