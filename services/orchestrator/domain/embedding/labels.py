@@ -32,6 +32,9 @@ NEIGHBOURS = 5
 
 _BINARY = 2
 
+# A label of more digits is a text: Python refuses to read thousands of them.
+_DIGITS_MAX = 100
+
 # A figure for each of 2,000 labels and so many rows is 32 MB.
 _ROWS_AT_ONCE = 2_048
 
@@ -128,7 +131,7 @@ def _predicted(classifier: Any, vectors: Vectors) -> Whole:
 
 def _in_order(names: set[str]) -> list[str]:
     """Numbers by value, other labels as texts: the order decides which of two is the positive."""
-    if all(name.removeprefix("-").isdecimal() for name in names):
+    if all(len(name) <= _DIGITS_MAX and name.removeprefix("-").isdecimal() for name in names):
         return sorted(names, key=int)
     return sorted(names)
 

@@ -153,3 +153,14 @@ def test_labels_that_no_sample_has_are_left_out() -> None:
 def test_without_any_label_there_is_nothing_to_score() -> None:
     with pytest.raises(GroupUnusable, match="no sample has a label"):
         score_label_lists(TEST[:1], [[]], training=TRAIN[:1], training_labels=[["a"]], draws=[[0]])
+
+
+def test_a_label_of_thousands_of_digits_is_a_text() -> None:
+    long = "9" * 5_000
+    labels = [long if label else "1" for label in TRAIN_LABELS]
+
+    scored = score_labels(
+        TRAIN, labels, training=TRAIN, training_labels=labels, draws=DRAWS[:1], seed=1
+    )
+
+    assert {sample.extracted for sample in scored.samples} <= {long, "1"}
