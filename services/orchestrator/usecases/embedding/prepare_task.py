@@ -177,7 +177,9 @@ def _note(row: Row, reader: TaskReader, samples: _Samples) -> str | None:
 
 def _candidates(row: Row, query: str, reader: TaskReader, samples: _Samples) -> Sequence[str]:
     if samples.listed is None:
-        return ids_in(row, reader.embedding.corpus_ids_column)
+        candidates = ids_in(row, reader.embedding.corpus_ids_column)
+        reader.note_candidates(candidates)
+        return candidates
     if query not in samples.listed:
         raise RowUnusable("has no candidates in `top_ranked_dataset`")
     return samples.listed[query]

@@ -1,6 +1,6 @@
 """Rows of an embedding task's datasets, opened; what is wrong with one fails the run."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from typing import TypeVar
 
@@ -15,6 +15,9 @@ STAGE = "prepare"
 
 # What classifiers hold in memory grows with them.
 LABELS_MAX = 2_000
+
+# Labels, and candidates of queries, are in memory while a run is prepared, and when it is scored.
+HELD_MAX = 5_000_000
 
 Found = TypeVar("Found")
 
@@ -34,6 +37,7 @@ class TaskReader:
         self._sources = sources
         self._counted = 0
         self._labels: set[str] = set()
+        self._held = 0
 
     async def lines(self, dataset: Dataset) -> AsyncGenerator[bytes]:
         """Yield the rows of a dataset, one JSON object each."""
@@ -79,16 +83,32 @@ class TaskReader:
         """Note the label of a row, or its labels.
 
         Raises:
-            RunFailed: there are more different ones than can be learnt.
+            RunFailed: there are more different ones than can be learnt, or more than can be held.
         """
-        self._labels.update((labels,) if isinstance(labels, str) else labels)
+        own = (labels,) if isinstance(labels, str) else labels
+        self._hold(len(own), "labels of all rows")
+        self._labels.update(own)
         if len(self._labels) > LABELS_MAX:
             message = f"there are more than {LABELS_MAX} different labels"
             raise self._sources.task_failure(_failure(message), self.task)
 
+    def note_candidates(self, candidates: Sequence[str]) -> None:
+        """Note the documents that are ranked for a query.
+
+        Raises:
+            RunFailed: those of all queries are more than can be held.
+        """
+        self._hold(len(candidates), "candidates of all queries")
+
     def failure(self, dataset: Dataset, message: str) -> RunFailed:
         """Return the failure of a run because of one dataset."""
         return self._sources.dataset_failure(_failure(message), self.task, dataset)
+
+    def _hold(self, count: int, what: str) -> None:
+        self._held += count
+        if self._held > HELD_MAX:
+            message = f"there are more than {HELD_MAX} {what} together"
+            raise self._sources.task_failure(_failure(message), self.task)
 
 
 def _failure(message: str) -> Failure:

@@ -80,7 +80,9 @@ class SharedTexts:
 
         def take(row: Row) -> tuple[str, list[str]]:
             query = id_in(row, embedding.query_id_column)
-            return query, ids_in(row, embedding.corpus_ids_column)
+            candidates = ids_in(row, embedding.corpus_ids_column)
+            self.reader.note_candidates(candidates)
+            return query, candidates
 
         rows = self.reader.each(embedding.top_ranked_dataset, take)
         return {query: documents async for query, documents in rows}

@@ -12,6 +12,7 @@ from integration.orchestrator.embedding.embedder import embed, refusing, vectors
 from integration.orchestrator.embedding.tasks import dataset, labelled, pairs, task
 from integration.orchestrator.world import World
 from orchestrator.domain.embedding.drawing import draw_rows
+from orchestrator.usecases.embedding import read_rows
 from proctor.runs.v1 import run_pb2
 
 COMPLETED = run_pb2.RUN_STATE_COMPLETED
@@ -203,6 +204,21 @@ async def test_more_labels_than_can_be_learnt_fail_the_run(world: World) -> None
 
     assert run.error.code == "dataset_error"
     assert "there are more than 2000 different labels" in run.error.message
+
+
+async def test_more_labels_than_can_be_held_fail_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_rows, "HELD_MAX", 14)
+    dataset(world, "file_rows", labelled(5, seed=1))
+    wanted = task(
+        kind="classification", train_dataset=dataset(world, "file_train", labelled(10, seed=2))
+    )
+    async with world.neighbours(), world.orchestrator():
+        run = await world.ended(await world.create_run(await world.create_suite(wanted)))
+
+    assert run.error.code == "dataset_error"
+    assert "there are more than 14 labels of all rows together" in run.error.message
 
 
 async def test_long_texts_are_cut(world: World) -> None:

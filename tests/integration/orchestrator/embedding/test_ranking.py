@@ -14,6 +14,7 @@ from integration.orchestrator.embedding.embedder import embed, refusing, vectors
 from integration.orchestrator.embedding.tasks import WORDS, dataset, sentences, task
 from integration.orchestrator.world import World
 from orchestrator.domain.embedding.drawing import draw_multilabel_rows
+from orchestrator.usecases.embedding import read_rows
 from proctor.runs.v1 import run_pb2
 
 COMPLETED = run_pb2.RUN_STATE_COMPLETED
@@ -130,6 +131,25 @@ async def test_reranking_embeds_and_ranks_the_candidates_alone(world: World, lis
     asked = [text for body in world.bridge.bodies for text in body["input"]]
     wanted_documents = {one for query in KNOWN for one in candidates[str(query["_id"])]}
     assert len(asked) == len(KNOWN) + len(wanted_documents)
+
+
+@pytest.mark.parametrize("listed", ["in the rows", "in a dataset"])
+async def test_more_candidates_than_can_be_held_fail_the_run(
+    world: World, monkeypatch: pytest.MonkeyPatch, listed: str
+) -> None:
+    monkeypatch.setattr(read_rows, "HELD_MAX", 5)
+    rows = [{"query-id": query["_id"], "corpus-ids": ["d1", "d2", "d3"]} for query in QUERIES]
+    if listed == "in the rows":
+        queries = [query | {"corpus-ids": ["d1", "d2", "d3"]} for query in QUERIES]
+        wanted = ranking(world, kind="reranking", queries=queries)
+    else:
+        further = {"top_ranked_dataset": dataset(world, "file_top", rows)}
+        wanted = ranking(world, kind="reranking", **further)
+    async with world.neighbours(), world.orchestrator():
+        run = await world.ended(await world.create_run(await world.create_suite(wanted)))
+
+    assert run.error.code == "dataset_error"
+    assert "there are more than 5 candidates of all queries together" in run.error.message
 
 
 async def test_a_document_that_the_provider_refuses_leaves_a_hole_that_is_counted(
