@@ -46,6 +46,17 @@ class ImportTimedOut(ServiceError):
         super().__init__(message, limit_s=limit_s)
 
 
+class TooManyImports(ServiceError):
+    """The team has as many imports under way as it may; those that wait count."""
+
+    kind = Kind.RESOURCE_EXHAUSTED
+    reason = "TOO_MANY_IMPORTS"
+
+    def __init__(self, most: int) -> None:
+        message = f"a team may have {most} imports under way; wait until one has ended"
+        super().__init__(message, imports_max=most)
+
+
 class Skipped(StrEnum):
     """Why no run was made of a file."""
 

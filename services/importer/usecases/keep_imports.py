@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from typing import Protocol
 import orjson
 
 from importer.domain.file import Owner
-from importer.domain.history import ImportOrder, ImportTimedOut
+from importer.domain.history import ImportOrder, ImportTimedOut, TooManyImports
 from servicekit import logs
 from servicekit.caller import team_of
 from servicekit.clock import Clock
@@ -19,6 +20,8 @@ from servicekit.turns import Turns
 
 REPLAYED = timedelta(minutes=10)
 IMPORT_S_MAX = 3600.0
+# Nobody has to wait for an import, so clients alone would not keep their number small.
+TEAM_UNDER_WAY_MAX = 50
 
 _log = logs.get_logger("importer.keep_imports")
 
@@ -66,6 +69,7 @@ class ImportKeeper:
         self._clock = clock
         self._at_once = at_once
         self._under_way: dict[str, asyncio.Task[bytes | Exception]] = {}
+        self._of_teams: Counter[str] = Counter()
         self._group: asyncio.TaskGroup | None = None
         self._started = asyncio.Event()
 
@@ -80,19 +84,36 @@ class ImportKeeper:
         """Return what `work` makes, done once for all who ask for the same within ten minutes.
 
         Whoever stops waiting stops nothing. What failed is not kept: asking again tries again.
+
+        Raises:
+            TooManyImports: the team has so many under way in this process.
+            ServiceError: whatever `work` raises, or it took too long.
         """
         key = _key(owner, order)
         task = self._under_way.get(key)
         if task is None:
             await self._started.wait()
-            assert self._group is not None  # noqa: S101 -- set before it is told
-            task = self._group.create_task(self._outcome(key, owner, work))
-            self._under_way[key] = task
-            task.add_done_callback(lambda _: self._under_way.pop(key, None))
+            task = self._begin(key, owner, work)
         outcome = await asyncio.shield(task)
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
+
+    def _begin(self, key: str, owner: Owner, work: Work) -> asyncio.Task[bytes | Exception]:
+        assert self._group is not None  # noqa: S101 -- set before it is told
+        team = team_of(owner)
+        if self._of_teams[team] >= TEAM_UNDER_WAY_MAX:
+            raise TooManyImports(TEAM_UNDER_WAY_MAX)
+        task = self._group.create_task(self._outcome(key, owner, work))
+        self._under_way[key] = task
+        self._of_teams[team] += 1
+
+        def end(_: object) -> None:
+            self._under_way.pop(key, None)
+            self._of_teams -= Counter({team: 1})
+
+        task.add_done_callback(end)
+        return task
 
     async def _outcome(self, key: str, owner: Owner, work: Work) -> bytes | Exception:
         # Returned, not raised: it would end all imports of the group.

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from importer.domain.file import Owner
-from importer.domain.history import ImportOrder, ImportTimedOut, NoSuiteToReuse
+from importer.domain.history import ImportOrder, ImportTimedOut, NoSuiteToReuse, TooManyImports
+from importer.usecases import keep_imports
 from importer.usecases.keep_imports import ImportKeeper
 from servicekit.turns import Turns
 
@@ -155,6 +157,27 @@ async def test_a_failure_is_told_and_tried_again(finished: Finished, clock: Cloc
         answer = await keeper.answer(OWNER, ORDER, work)
 
     assert (answer, work.times) == (b"answer 2", 2)
+
+
+async def test_a_team_has_a_few_imports_under_way(
+    finished: Finished, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keep_imports, "TEAM_UNDER_WAY_MAX", 3)
+    work, others = Work(), Owner(org_id="org", team_id="others")
+    orders = [replace(ORDER, path_prefix=str(number)) for number in range(4)]
+    async with keeping(finished, clock) as keeper:
+        async with asyncio.TaskGroup() as tasks:
+            for order in [*orders[:3], orders[0]]:
+                tasks.create_task(keeper.answer(OWNER, order, work))
+            while work.times < 2:  # the third waits for a turn
+                await asyncio.sleep(0)
+            with pytest.raises(TooManyImports) as refused:
+                await keeper.answer(OWNER, orders[3], work)
+            tasks.create_task(keeper.answer(others, orders[3], work))
+            work.go.set()
+        await keeper.answer(OWNER, orders[3], work)
+
+    assert refused.value.reason == "TOO_MANY_IMPORTS"
 
 
 async def test_an_import_that_takes_too_long_is_ended_and_may_be_tried_again(
