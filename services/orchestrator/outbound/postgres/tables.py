@@ -161,6 +161,8 @@ class RunTaskRow(Row, table=True):
     item_count: int | None = None
     audio_column: str | None = _text(default=None)
     transcription: str | None = _text(default=None)
+    embedding: str | None = _text(default=None)
+    vectors_dropped: bool = False
 
 
 class ItemRow(Row, table=True):

@@ -21,8 +21,8 @@ from servicekit.caller import Caller
 from servicekit.clock import Clock
 from servicekit.errors import Kind, ServiceError, Violation
 
-# Each try reads again, so it fails only while others change the same schedule all the time.
-_TRIES = 5
+# Each lost try means that somebody else changed it, so this many may change one schedule at once.
+_TRIES = 30
 # What says when a schedule is due; a change of one counts anew from now.
 _TIMES = ("cron", "interval_seconds", "timezone", "enabled")
 
