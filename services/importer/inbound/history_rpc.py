@@ -38,7 +38,8 @@ class HistoryRpc(rpc.HistoryServiceServicer):
                 report = await self.import_results(order, source)
             return _message(report).SerializeToString()
 
-        answer = await self.keeper.answer(owner_of(current_caller()), order, work)
+        owner = owner_of(current_caller())
+        answer = await self.keeper.answer(owner, order, work, token=token)
         yield pb.ImportHistoryResponse.FromString(answer)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 import orjson
+from pydantic import SecretStr
 
 from importer.domain.file import Owner
 from importer.domain.history import ImportOrder, ImportTimedOut, TooManyImports
@@ -80,16 +81,19 @@ class ImportKeeper:
             self._started.set()
             await asyncio.Event().wait()
 
-    async def answer(self, owner: Owner, order: ImportOrder, work: Work) -> bytes:
+    async def answer(
+        self, owner: Owner, order: ImportOrder, work: Work, *, token: SecretStr
+    ) -> bytes:
         """Return what `work` makes, done once for all who ask for the same within ten minutes.
 
-        Whoever stops waiting stops nothing. What failed is not kept: asking again tries again.
+        Whoever stops waiting stops nothing. What failed is not kept: asking again tries again. Who
+        has another token asks for something else: an answer tells what a repository holds.
 
         Raises:
             TooManyImports: the team has so many under way in this process.
             ServiceError: whatever `work` raises, or it took too long.
         """
-        key = _key(owner, order)
+        key = _key(owner, order, token)
         task = self._under_way.get(key)
         if task is None:
             await self._started.wait()
@@ -145,6 +149,6 @@ class ImportKeeper:
         return answer
 
 
-def _key(owner: Owner, order: ImportOrder) -> str:
-    wishes = [owner.org_id, owner.team_id, order.wishes()]
+def _key(owner: Owner, order: ImportOrder, token: SecretStr) -> str:
+    wishes = [owner.org_id, owner.team_id, order.wishes(), token.get_secret_value()]
     return hashlib.sha256(orjson.dumps(wishes, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from importer.domain.file import Owner
 from importer.domain.history import ImportOrder, ImportTimedOut, NoSuiteToReuse, TooManyImports
@@ -14,6 +15,7 @@ from importer.usecases import keep_imports
 from importer.usecases.keep_imports import ImportKeeper
 from servicekit.turns import Turns
 
+TOKEN = SecretStr("hf_ours")
 OWNER = Owner(org_id="org", team_id="team")
 ORDER = ImportOrder(repo="a/b", revision="main", suite_name="s")
 
@@ -91,7 +93,9 @@ async def keeping(
 async def test_equal_calls_under_way_are_one_import(finished: Finished, clock: Clock) -> None:
     work = Work()
     async with keeping(finished, clock) as keeper, asyncio.TaskGroup() as tasks:
-        asked = [tasks.create_task(keeper.answer(OWNER, ORDER, work)) for _ in range(3)]
+        asked = [
+            tasks.create_task(keeper.answer(OWNER, ORDER, work, token=TOKEN)) for _ in range(3)
+        ]
         await asyncio.sleep(0)
         work.go.set()
 
@@ -103,12 +107,12 @@ async def test_who_stops_waiting_stops_nothing(finished: Finished, clock: Clock)
     work = Work()
     async with keeping(finished, clock) as keeper:
         async with asyncio.TaskGroup() as tasks:
-            first = tasks.create_task(keeper.answer(OWNER, ORDER, work))
+            first = tasks.create_task(keeper.answer(OWNER, ORDER, work, token=TOKEN))
             while not work.times:
                 await asyncio.sleep(0)
             first.cancel()
         work.go.set()
-        answer = await keeper.answer(OWNER, ORDER, work)
+        answer = await keeper.answer(OWNER, ORDER, work, token=TOKEN)
 
     assert (answer, work.times) == (b"answer 1", 1)
 
@@ -119,17 +123,17 @@ async def test_an_answer_is_given_again_for_ten_minutes_by_every_process(
     work = Work()
     work.go.set()
     async with keeping(finished, clock) as keeper:
-        first = await keeper.answer(OWNER, ORDER, work)
+        first = await keeper.answer(OWNER, ORDER, work, token=TOKEN)
     async with keeping(finished, clock) as another:
         clock.now += timedelta(minutes=9)
-        again = await another.answer(OWNER, ORDER, work)
+        again = await another.answer(OWNER, ORDER, work, token=TOKEN)
         clock.now += timedelta(minutes=2)
-        later = await another.answer(OWNER, ORDER, work)
+        later = await another.answer(OWNER, ORDER, work, token=TOKEN)
 
     assert (first, again, later) == (b"answer 1", b"answer 1", b"answer 2")
 
 
-async def test_other_teams_and_other_bodies_have_imports_of_their_own(
+async def test_other_teams_bodies_and_tokens_have_imports_of_their_own(
     finished: Finished, clock: Clock
 ) -> None:
     work = Work()
@@ -138,12 +142,13 @@ async def test_other_teams_and_other_bodies_have_imports_of_their_own(
     other_body = ImportOrder(repo="a/b", revision="main", suite_name="s", dry_run=True)
     async with keeping(finished, clock) as keeper:
         answers = {
-            await keeper.answer(OWNER, ORDER, work),
-            await keeper.answer(other_team, ORDER, work),
-            await keeper.answer(OWNER, other_body, work),
+            await keeper.answer(OWNER, ORDER, work, token=TOKEN),
+            await keeper.answer(other_team, ORDER, work, token=TOKEN),
+            await keeper.answer(OWNER, other_body, work, token=TOKEN),
+            await keeper.answer(OWNER, ORDER, work, token=SecretStr("hf_theirs")),
         }
 
-    assert len(answers) == 3
+    assert len(answers) == 4
 
 
 async def test_a_failure_is_told_and_tried_again(finished: Finished, clock: Clock) -> None:
@@ -152,9 +157,9 @@ async def test_a_failure_is_told_and_tried_again(finished: Finished, clock: Cloc
     work.failure = NoSuiteToReuse()
     async with keeping(finished, clock) as keeper:
         with pytest.raises(NoSuiteToReuse):
-            await keeper.answer(OWNER, ORDER, work)
+            await keeper.answer(OWNER, ORDER, work, token=TOKEN)
         work.failure = None
-        answer = await keeper.answer(OWNER, ORDER, work)
+        answer = await keeper.answer(OWNER, ORDER, work, token=TOKEN)
 
     assert (answer, work.times) == (b"answer 2", 2)
 
@@ -168,14 +173,14 @@ async def test_a_team_has_a_few_imports_under_way(
     async with keeping(finished, clock) as keeper:
         async with asyncio.TaskGroup() as tasks:
             for order in [*orders[:3], orders[0]]:
-                tasks.create_task(keeper.answer(OWNER, order, work))
+                tasks.create_task(keeper.answer(OWNER, order, work, token=TOKEN))
             while work.times < 2:  # the third waits for a turn
                 await asyncio.sleep(0)
             with pytest.raises(TooManyImports) as refused:
-                await keeper.answer(OWNER, orders[3], work)
-            tasks.create_task(keeper.answer(others, orders[3], work))
+                await keeper.answer(OWNER, orders[3], work, token=TOKEN)
+            tasks.create_task(keeper.answer(others, orders[3], work, token=TOKEN))
             work.go.set()
-        await keeper.answer(OWNER, orders[3], work)
+        await keeper.answer(OWNER, orders[3], work, token=TOKEN)
 
     assert refused.value.reason == "TOO_MANY_IMPORTS"
 
@@ -186,9 +191,9 @@ async def test_an_import_that_takes_too_long_is_ended_and_may_be_tried_again(
     work = Work()
     async with keeping(finished, clock, import_s_max=0.05) as keeper:
         with pytest.raises(ImportTimedOut) as refused:
-            await keeper.answer(OWNER, ORDER, work)
+            await keeper.answer(OWNER, ORDER, work, token=TOKEN)
         work.go.set()
-        answer = await keeper.answer(OWNER, ORDER, work)
+        answer = await keeper.answer(OWNER, ORDER, work, token=TOKEN)
 
     assert refused.value.reason == "IMPORT_TIMED_OUT"
     assert (answer, work.times) == (b"answer 2", 2)
