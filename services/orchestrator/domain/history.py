@@ -51,7 +51,7 @@ class ImportedRunFixed(ServiceError):
     reason = "IMPORTED_RUN_NOT_RUNNABLE"
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"run {run_id} was imported and cannot be run again", run_id=run_id)
+        super().__init__(f"run {run_id} was made elsewhere and cannot be run again", run_id=run_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
