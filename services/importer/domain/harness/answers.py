@@ -23,11 +23,17 @@ def calls_of(row: Mapping[str, object]) -> list[Sequence[object]]:
     The first is the prompt, the second the continuation or the generation settings.
     """
     arguments = row.get("arguments")
-    if isinstance(arguments, Mapping):
+    if isinstance(arguments, dict):
         arguments = [arguments.get(f"gen_args_{number}") for number in range(len(arguments))]
     if not isinstance(arguments, list):
         return []
     return [_call(call) for call in arguments]
+
+
+def has_choices(row: Mapping[str, object]) -> bool:
+    """Tell whether a row has more than one call to the model."""
+    arguments = row.get("arguments")
+    return isinstance(arguments, dict | list) and len(arguments) > 1
 
 
 def prompt_of(row: Mapping[str, object], calls: Sequence[Sequence[object]]) -> str:
@@ -95,7 +101,7 @@ def _is_pair(value: object) -> bool:
 
 
 def _call(call: object) -> Sequence[object]:
-    if isinstance(call, Mapping):
+    if isinstance(call, dict):
         return [call.get(f"arg_{number}") for number in range(len(call))]
     return call if isinstance(call, list) else []
 
@@ -130,7 +136,7 @@ def _content(content: object) -> str:
 
 
 def _unwrapped(value: object) -> object:
-    while isinstance(value, list) and len(value) == 1 and not isinstance(value[0], Mapping):
+    while isinstance(value, list) and len(value) == 1 and not isinstance(value[0], dict):
         value = value[0]
     return value
 

@@ -25,8 +25,13 @@ class LineReader:
     def feed(self, chunk: bytes) -> Iterator[object]:
         """Yield the JSON value of each line that `chunk` completes, or BROKEN; none if blank."""
         *whole, rest = chunk.split(b"\n")
-        for line in whole:
-            yield from self._end_line(line)
+        if whole:
+            yield from self._end_line(whole[0])  # it may have begun in an earlier chunk
+            for line in whole[1:]:
+                if len(line) > LINE_BYTES_MAX:
+                    yield BROKEN
+                elif line and not line.isspace():
+                    yield value_of(line)
         self._keep(rest)
 
     def end(self) -> Iterator[object]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TypeGuard
 
-from importer.domain.harness.answers import calls_of
+from importer.domain.harness.answers import calls_of, has_choices
 from importer.domain.harness.documents import INDEX_MAX, DocumentSet, scores_bytes
 from importer.domain.harness.lines import BROKEN
 from importer.domain.harness.scores import (
@@ -72,7 +72,7 @@ class Survey:
             self.first = _small(row)
             self.generation = _generation_of(row)
         if not self.chooses:
-            self.chooses = len(calls_of(row)) > 1
+            self.chooses = has_choices(row)
 
     @property
     def is_mostly_broken(self) -> bool:
@@ -118,7 +118,9 @@ class Survey:
     def _note_id(self, doc_id: object) -> None:
         if not self._ids_usable:
             return
-        seen = self._ids.setdefault(self._last, DocumentSet())
+        seen = self._ids.get(self._last)
+        if seen is None:
+            seen = self._ids[self._last] = DocumentSet()
         if not _is_index(doc_id) or not seen.add(doc_id):
             self._ids_usable = False
             self._ids.clear()

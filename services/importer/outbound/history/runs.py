@@ -131,11 +131,14 @@ def _pieces(batch: Sequence[HarnessSample]) -> list[Sequence[HarnessSample]]:
 
 def _size(sample: HarnessSample) -> int:
     # A character has at most four bytes; most texts are nearly all ASCII.
-    texts = (sample.prompt, sample.target or "", sample.output_text or "")
-    extracted = sample.extracted_output or ""
-    written = (sample.row_json, sample.scores_json, sample.judge_json)
-    length = sum(len(text) for text in texts) + len(extracted)
-    return sum(len(part) for part in written) + 2 * length + _SAMPLE_OVERHEAD_BYTES
+    chars = (
+        len(sample.prompt)
+        + len(sample.target or "")
+        + len(sample.output_text or "")
+        + len(sample.extracted_output or "")
+    )
+    written = len(sample.row_json) + len(sample.scores_json) + len(sample.judge_json)
+    return written + 2 * chars + _SAMPLE_OVERHEAD_BYTES
 
 
 def _run(order: ImportOrder, commit: str, run: StagedRun) -> pb.HistoricalRun:

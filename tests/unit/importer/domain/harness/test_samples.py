@@ -54,6 +54,14 @@ def test_a_line_that_is_too_long_is_broken_and_is_not_held() -> None:
     assert list(reader.feed(b'\n{"a": 1}\n')) == [BROKEN, {"a": 1}]
 
 
+def test_a_line_that_is_too_long_is_broken_also_when_it_comes_at_once() -> None:
+    too_long = b"1" * (LINE_BYTES_MAX + 1)
+    reader = LineReader()
+
+    assert list(reader.feed(b"1\n" + too_long + b"\n2\n3")) == [1, BROKEN, 2]
+    assert list(reader.end()) == [3]
+
+
 def test_lines_are_the_same_however_they_are_cut() -> None:
     content = b'\xef\xbb\xbf{"a": 1}\r\n\n  \n{broken\n[1]\n{"b": 2}'
 
