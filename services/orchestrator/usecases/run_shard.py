@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
+from orchestrator.domain.outcomes import GENERATE_STAGE
 from orchestrator.domain.sharding import ShardKind
 from orchestrator.domain.work import ShardJob
 from orchestrator.ports.services import Bridge, Sandbox
@@ -22,8 +23,6 @@ from orchestrator.usecases.speech_calls import SpeechCalls
 from orchestrator.usecases.store_results import ResultStore
 from servicekit import logs
 from servicekit.caller import calling_as
-
-_STAGE = "generate"
 
 _log = logs.get_logger("orchestrator.run_shard")
 
@@ -59,7 +58,7 @@ class RunShard:
         if job is None:
             return
         lease = job.shard.lease
-        async with self._leased.under(lease, share=job.share, stage=_STAGE) as held:
+        async with self._leased.under(lease, share=job.share, stage=GENERATE_STAGE) as held:
             _log.info("shard_taken", kind=job.shard.kind, samples=job.shard.size)
             with calling_as(caller_of(job.run)):
                 await self._work(job, held)
