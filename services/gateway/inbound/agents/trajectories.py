@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import grpc.aio
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -23,6 +23,7 @@ from gateway.inbound.resources.trajectories import (
 from gateway.inbound.rest.access import Access, CurrentCaller
 from gateway.inbound.rest.bodies import described_body
 from gateway.inbound.rest.operations import Operation, router_of
+from gateway.inbound.sample_place import Index, TaskId
 from proctor.runs.v1 import trajectory_service_pb2 as pb
 from servicekit.caller import calling_as
 
@@ -32,14 +33,9 @@ if TYPE_CHECKING:  # these classes are in the stubs only
 # 16 MiB to the service and into its table.
 TRANSFER_S = 60.0
 _CHUNK_BYTES = 512 * 1024
-_INT32_MAX = 2**31 - 1
 
 _GetCall = grpc.aio.UnaryStreamCall[pb.GetTrajectoryRequest, pb.GetTrajectoryResponse]
 
-Index = Annotated[int, Path(ge=0, le=_INT32_MAX)]
-TaskId = Annotated[
-    str | None, Query(max_length=255, description="Needed when the index is in several tasks.")
-]
 Model = Annotated[
     str | None, Query(max_length=255, description="Needed when the index is in several models.")
 ]

@@ -2,24 +2,19 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 
 from gateway.domain.scopes import Scope
 from gateway.inbound.resources.audio import SampleAudioObject, audio_object
 from gateway.inbound.rest.access import Access, CurrentCaller
 from gateway.inbound.rest.asking import ask
 from gateway.inbound.rest.operations import Operation, router_of
+from gateway.inbound.sample_place import Index, TaskId
 from proctor.runs.v1 import sample_audio_service_pb2 as pb
 
 if TYPE_CHECKING:  # these classes are in the stubs only
     from proctor.runs.v1.sample_audio_service_pb2_grpc import SampleAudioServiceAsyncStub
 
-_INT32_MAX = 2**31 - 1
-
-Index = Annotated[int, Path(ge=0, le=_INT32_MAX)]
-TaskId = Annotated[
-    str | None, Query(max_length=255, description="Needed when the index is in several tasks.")
-]
 Model = Annotated[
     str | None, Query(max_length=255, description="The audio is the same for all models.")
 ]
