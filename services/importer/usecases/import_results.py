@@ -1,10 +1,12 @@
 """Import harness results: find, read, map, hand over."""
 
 import re
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from importer.domain.harness import origin as origins
 from importer.domain.harness import paths as names
+from importer.domain.harness.samples import HarnessSample
 from importer.domain.harness.spooling import NotReadable, TooLarge
 from importer.domain.harness.survey import ROWS_MAX, Survey
 from importer.domain.history import (
@@ -15,10 +17,11 @@ from importer.domain.history import (
     NoSuiteToReuse,
     Skipped,
     StagedRun,
+    TooManyTasks,
 )
 from importer.usecases.history_ports import Repository, RunHistory
 from importer.usecases.import_work import ImportWork
-from importer.usecases.results_file import ResultsFile, spooled
+from importer.usecases.results_file import NotAsItBegan, ResultsFile, SingleReading, spooled
 from servicekit import logs
 from servicekit.clock import Clock
 from servicekit.ids import new_id
@@ -92,24 +95,47 @@ class ImportResults:
         if earlier:
             work.skip(path, Skipped.ALREADY_IMPORTED, earlier)
             return
+        if not await self._take_at_once(work, path, file):
+            await self._take_surveyed(work, path, file)
+
+    async def _take_at_once(self, work: "ImportWork", path: str, file: ResultsFile) -> bool:
+        """Make a run in a single reading; tell whether that could be, nothing is kept otherwise."""
+        reading = SingleReading(file)
+        try:
+            await reading.begin()
+            return await self._make_run(work, path, file, reading.survey, reading.samples())
+        except (NotAsItBegan, TooManyTasks):  # what is wrong with the file counts for more
+            return False
+
+    async def _take_surveyed(self, work: "ImportWork", path: str, file: ResultsFile) -> None:
         survey = await file.survey()
         reason = _unusable(survey)
         if reason is not None:
             work.skip(path, reason)
-            return
+        elif not await self._make_run(work, path, file, survey, file.samples(survey)):
+            work.skip(path, Skipped.UNKNOWN_TASK)
+
+    async def _make_run(
+        self,
+        work: "ImportWork",
+        path: str,
+        file: ResultsFile,
+        survey: Survey,
+        samples: AsyncGenerator[list[HarnessSample], None],
+    ) -> bool:
+        """Make a run of samples; tell whether runs of its task are wanted."""
         results = await work.results_beside(path)
         prefix = "" if work.order.files else work.order.path_prefix
         now = self._clock.utc_now()
         origin = origins.origin_of(path, survey, results, prefix=prefix, now=now)
         if not work.takes(origin.task_id):
-            work.skip(path, Skipped.UNKNOWN_TASK)
-            return
+            return False
         run_id = new_id("eval_run")
-        async with aclosing(file.samples(survey)) as batches:
+        async with aclosing(samples) as batches:
             if work.order.dry_run:
-                samples = sum([len(batch) async for batch in batches])
+                count = sum([len(batch) async for batch in batches])
             else:
-                samples = await self._history.stage(run_id, origin.time, batches)
+                count = await self._history.stage(run_id, origin.time, batches)
         source = {"path": work.order.repo, "revision": work.commit, "data_files": path}
         run = StagedRun(
             run_id=run_id,
@@ -118,9 +144,10 @@ class ImportResults:
             generation=origins.generation_of(survey),
             path=path,
             sha256=file.sha256,
-            samples=samples,
+            samples=count,
         )
         work.keep(run)
+        return True
 
     async def _commit(self, work: "ImportWork") -> Committed | None:
         if work.order.dry_run or not work.runs:

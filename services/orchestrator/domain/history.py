@@ -4,6 +4,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from servicekit.errors import Kind, ServiceError, Violation
 
@@ -97,8 +98,7 @@ class HistoryStanding:
     files: Sequence[HistoryFile] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoricalSample:
+class HistoricalSample(NamedTuple):
     """A sample as it was found; `failure` says why it counts as failed, empty when it does not."""
 
     sample_index: int

@@ -1,6 +1,6 @@
 """RunHistoryService over gRPC."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC
 
 from orchestrator.domain.history import (
@@ -78,21 +78,30 @@ async def _batches(
     requests: AsyncIterator[pb.StageHistoryRequest],
 ) -> AsyncIterator[Sequence[HistoricalSample]]:
     async for request in requests:
-        yield [_sample(sample) for sample in request.samples.samples]
+        yield _samples(request.samples)
 
 
-def _sample(sample: pb.HistoricalSample) -> HistoricalSample:
-    return HistoricalSample(
-        sample_index=sample.sample_index,
-        row_json=sample.dataset_row_json,
-        prompt=sample.prompt,
-        target=sample.target if sample.HasField("target") else None,
-        output_text=sample.output_text if sample.HasField("output_text") else None,
-        extracted_output=(sample.extracted_output if sample.HasField("extracted_output") else None),
-        scores_json=sample.scores_json,
-        judge_json=sample.judge_json,
-        failure=sample.failure,
+def _samples(columns: pb.HistoricalSamples) -> Sequence[HistoricalSample]:
+    rows = zip(
+        columns.sample_index,
+        columns.dataset_row_json,
+        columns.prompt,
+        _optional(columns.target, columns.has_target),
+        _optional(columns.output_text, columns.has_output_text),
+        _optional(columns.extracted_output, columns.has_extracted_output),
+        columns.scores_json,
+        columns.judge_json,
+        columns.failure,
+        strict=True,
     )
+    try:
+        return [HistoricalSample._make(row) for row in rows]
+    except ValueError:
+        raise HistoryInvalid("columns of samples have different lengths") from None
+
+
+def _optional(texts: Sequence[str], there: Sequence[bool]) -> Iterator[str | None]:
+    return (text if is_there else None for text, is_there in zip(texts, there, strict=True))
 
 
 def _order(request: pb.CommitHistoryRequest) -> HistoryOrder:

@@ -47,25 +47,36 @@ def at(moment: datetime) -> Timestamp:
     return stamp
 
 
-def scored(index: int, score: float, **changes: Any) -> pb.HistoricalSample:
-    return pb.HistoricalSample(
-        **{
-            "sample_index": index,
-            "dataset_row_json": json.dumps({"n": index}).encode(),
-            "prompt": f"what is {index}",
-            "target": str(index),
-            "output_text": f"it is {index}",
-            "scores_json": json.dumps({"acc": score, "score": score}).encode(),
-            **changes,
-        }
-    )
+Sample = dict[str, Any]
 
 
-async def staged(history: Any, *samples: pb.HistoricalSample) -> str:
+def scored(index: int, score: float, **changes: Any) -> Sample:
+    return {
+        "sample_index": index,
+        "dataset_row_json": json.dumps({"n": index}).encode(),
+        "prompt": f"what is {index}",
+        "target": str(index),
+        "has_target": True,
+        "output_text": f"it is {index}",
+        "has_output_text": True,
+        "extracted_output": "",
+        "has_extracted_output": False,
+        "scores_json": json.dumps({"acc": score, "score": score}).encode(),
+        "judge_json": b"",
+        "failure": "",
+        **changes,
+    }
+
+
+def columns(samples: Sequence[Sample]) -> pb.HistoricalSamples:
+    return pb.HistoricalSamples(**{name: [row[name] for row in samples] for name in samples[0]})
+
+
+async def staged(history: Any, *samples: Sample) -> str:
     run_id = f"eval_run_{uuid4().hex}"
     parts = [
         pb.StageHistoryRequest(header=pb.StageHeader(run_id=run_id, time=at(THEN))),
-        pb.StageHistoryRequest(samples=pb.HistoricalSamples(samples=samples)),
+        pb.StageHistoryRequest(samples=columns(samples)),
     ]
     answer = await history.StageHistory(each(parts), timeout=30)
     assert answer.total == len(samples)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%proctor/runs/v1/history_service.proto\x12\x0fproctor.runs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"C\n\rHistoryTarget\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12\x12\n\nsuite_name\x18\x02 \x01(\t\x12\x0c\n\x04repo\x18\x03 \x01(\t\"U\n\x14LookUpHistoryRequest\x12.\n\x06target\x18\x01 \x01(\x0b\x32\x1e.proctor.runs.v1.HistoryTarget\x12\r\n\x05paths\x18\x02 \x03(\t\"K\n\x0bHistoryFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x0e\n\x06run_id\x18\x04 \x01(\t\"\x97\x01\n\x15LookUpHistoryResponse\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12\x15\n\rsuite_version\x18\x02 \x01(\x05\x12\x16\n\x0elatest_version\x18\x03 \x01(\x05\x12\x10\n\x08task_ids\x18\x04 \x03(\t\x12+\n\x05\x66iles\x18\x05 \x03(\x0b\x32\x1c.proctor.runs.v1.HistoryFile\"G\n\x0bStageHeader\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x02\n\x10HistoricalSample\x12\x14\n\x0csample_index\x18\x01 \x01(\x05\x12\x18\n\x10\x64\x61taset_row_json\x18\x02 \x01(\x0c\x12\x0e\n\x06prompt\x18\x03 \x01(\t\x12\x13\n\x06target\x18\x04 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0boutput_text\x18\x05 \x01(\tH\x01\x88\x01\x01\x12\x1d\n\x10\x65xtracted_output\x18\x06 \x01(\tH\x02\x88\x01\x01\x12\x13\n\x0bscores_json\x18\x07 \x01(\x0c\x12\x12\n\njudge_json\x18\x08 \x01(\x0c\x12\x0f\n\x07\x66\x61ilure\x18\t \x01(\tB\t\n\x07_targetB\x0e\n\x0c_output_textB\x13\n\x11_extracted_output\"G\n\x11HistoricalSamples\x12\x32\n\x07samples\x18\x01 \x03(\x0b\x32!.proctor.runs.v1.HistoricalSample\"\x84\x01\n\x13StageHistoryRequest\x12.\n\x06header\x18\x01 \x01(\x0b\x32\x1c.proctor.runs.v1.StageHeaderH\x00\x12\x35\n\x07samples\x18\x02 \x01(\x0b\x32\".proctor.runs.v1.HistoricalSamplesH\x00\x42\x06\n\x04part\"5\n\x14StageHistoryResponse\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x02 \x01(\x05\"4\n\x0eHistoricalTask\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x11\n\ttask_json\x18\x02 \x01(\x0c\"\x9f\x02\n\rHistoricalRun\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x17\n\x0fgeneration_json\x18\x04 \x01(\x0c\x12>\n\x08metadata\x18\x05 \x03(\x0b\x32,.proctor.runs.v1.HistoricalRun.MetadataEntry\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04\x66ile\x18\x07 \x01(\x0b\x32\x1c.proctor.runs.v1.HistoryFile\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe2\x02\n\x14\x43ommitHistoryRequest\x12.\n\x06target\x18\x01 \x01(\x0b\x32\x1e.proctor.runs.v1.HistoryTarget\x12\x1e\n\x11suite_description\x18\x02 \x01(\tH\x00\x88\x01\x01\x12P\n\x0esuite_metadata\x18\x03 \x03(\x0b\x32\x38.proctor.runs.v1.CommitHistoryRequest.SuiteMetadataEntry\x12.\n\x05tasks\x18\x04 \x03(\x0b\x32\x1f.proctor.runs.v1.HistoricalTask\x12,\n\x04runs\x18\x05 \x03(\x0b\x32\x1e.proctor.runs.v1.HistoricalRun\x1a\x34\n\x12SuiteMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x14\n\x12_suite_description\"\x92\x01\n\x15\x43ommitHistoryResponse\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12\x15\n\rsuite_version\x18\x02 \x01(\x05\x12\x15\n\rcreated_suite\x18\x03 \x01(\x08\x12\x1d\n\x15\x63reated_suite_version\x18\x04 \x01(\x08\x12\x1a\n\x12superseded_run_ids\x18\x05 \x03(\t\"&\n\x13\x41waitHistoryRequest\x12\x0f\n\x07run_ids\x18\x01 \x03(\t\"*\n\x14\x41waitHistoryResponse\x12\x12\n\nunfinished\x18\x01 \x01(\x05\x32\x8f\x03\n\x11RunHistoryService\x12^\n\rLookUpHistory\x12%.proctor.runs.v1.LookUpHistoryRequest\x1a&.proctor.runs.v1.LookUpHistoryResponse\x12]\n\x0cStageHistory\x12$.proctor.runs.v1.StageHistoryRequest\x1a%.proctor.runs.v1.StageHistoryResponse(\x01\x12^\n\rCommitHistory\x12%.proctor.runs.v1.CommitHistoryRequest\x1a&.proctor.runs.v1.CommitHistoryResponse\x12[\n\x0c\x41waitHistory\x12$.proctor.runs.v1.AwaitHistoryRequest\x1a%.proctor.runs.v1.AwaitHistoryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%proctor/runs/v1/history_service.proto\x12\x0fproctor.runs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"C\n\rHistoryTarget\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12\x12\n\nsuite_name\x18\x02 \x01(\t\x12\x0c\n\x04repo\x18\x03 \x01(\t\"U\n\x14LookUpHistoryRequest\x12.\n\x06target\x18\x01 \x01(\x0b\x32\x1e.proctor.runs.v1.HistoryTarget\x12\r\n\x05paths\x18\x02 \x03(\t\"K\n\x0bHistoryFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x02 \x01(\t\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x0e\n\x06run_id\x18\x04 \x01(\t\"\x97\x01\n\x15LookUpHistoryResponse\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12\x15\n\rsuite_version\x18\x02 \x01(\x05\x12\x16\n\x0elatest_version\x18\x03 \x01(\x05\x12\x10\n\x08task_ids\x18\x04 \x03(\t\x12+\n\x05\x66iles\x18\x05 \x03(\x0b\x32\x1c.proctor.runs.v1.HistoryFile\"G\n\x0bStageHeader\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x97\x02\n\x11HistoricalSamples\x12\x14\n\x0csample_index\x18\x01 \x03(\x05\x12\x18\n\x10\x64\x61taset_row_json\x18\x02 \x03(\x0c\x12\x0e\n\x06prompt\x18\x03 \x03(\t\x12\x0e\n\x06target\x18\x04 \x03(\t\x12\x12\n\nhas_target\x18\x05 \x03(\x08\x12\x13\n\x0boutput_text\x18\x06 \x03(\t\x12\x17\n\x0fhas_output_text\x18\x07 \x03(\x08\x12\x18\n\x10\x65xtracted_output\x18\x08 \x03(\t\x12\x1c\n\x14has_extracted_output\x18\t \x03(\x08\x12\x13\n\x0bscores_json\x18\n \x03(\x0c\x12\x12\n\njudge_json\x18\x0b \x03(\x0c\x12\x0f\n\x07\x66\x61ilure\x18\x0c \x03(\t\"\x84\x01\n\x13StageHistoryRequest\x12.\n\x06header\x18\x01 \x01(\x0b\x32\x1c.proctor.runs.v1.StageHeaderH\x00\x12\x35\n\x07samples\x18\x02 \x01(\x0b\x32\".proctor.runs.v1.HistoricalSamplesH\x00\x42\x06\n\x04part\"5\n\x14StageHistoryResponse\x12\r\n\x05total\x18\x01 \x01(\x05\x12\x0e\n\x06\x66\x61iled\x18\x02 \x01(\x05\"4\n\x0eHistoricalTask\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x11\n\ttask_json\x18\x02 \x01(\x0c\"\x9f\x02\n\rHistoricalRun\x12\x0e\n\x06run_id\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x17\n\x0fgeneration_json\x18\x04 \x01(\x0c\x12>\n\x08metadata\x18\x05 \x03(\x0b\x32,.proctor.runs.v1.HistoricalRun.MetadataEntry\x12(\n\x04time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04\x66ile\x18\x07 \x01(\x0b\x32\x1c.proctor.runs.v1.HistoryFile\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe2\x02\n\x14\x43ommitHistoryRequest\x12.\n\x06target\x18\x01 \x01(\x0b\x32\x1e.proctor.runs.v1.HistoryTarget\x12\x1e\n\x11suite_description\x18\x02 \x01(\tH\x00\x88\x01\x01\x12P\n\x0esuite_metadata\x18\x03 \x03(\x0b\x32\x38.proctor.runs.v1.CommitHistoryRequest.SuiteMetadataEntry\x12.\n\x05tasks\x18\x04 \x03(\x0b\x32\x1f.proctor.runs.v1.HistoricalTask\x12,\n\x04runs\x18\x05 \x03(\x0b\x32\x1e.proctor.runs.v1.HistoricalRun\x1a\x34\n\x12SuiteMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x14\n\x12_suite_description\"\x92\x01\n\x15\x43ommitHistoryResponse\x12\x10\n\x08suite_id\x18\x01 \x01(\t\x12\x15\n\rsuite_version\x18\x02 \x01(\x05\x12\x15\n\rcreated_suite\x18\x03 \x01(\x08\x12\x1d\n\x15\x63reated_suite_version\x18\x04 \x01(\x08\x12\x1a\n\x12superseded_run_ids\x18\x05 \x03(\t\"&\n\x13\x41waitHistoryRequest\x12\x0f\n\x07run_ids\x18\x01 \x03(\t\"*\n\x14\x41waitHistoryResponse\x12\x12\n\nunfinished\x18\x01 \x01(\x05\x32\x8f\x03\n\x11RunHistoryService\x12^\n\rLookUpHistory\x12%.proctor.runs.v1.LookUpHistoryRequest\x1a&.proctor.runs.v1.LookUpHistoryResponse\x12]\n\x0cStageHistory\x12$.proctor.runs.v1.StageHistoryRequest\x1a%.proctor.runs.v1.StageHistoryResponse(\x01\x12^\n\rCommitHistory\x12%.proctor.runs.v1.CommitHistoryRequest\x1a&.proctor.runs.v1.CommitHistoryResponse\x12[\n\x0c\x41waitHistory\x12$.proctor.runs.v1.AwaitHistoryRequest\x1a%.proctor.runs.v1.AwaitHistoryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,30 +46,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOOKUPHISTORYRESPONSE']._serialized_end=476
   _globals['_STAGEHEADER']._serialized_start=478
   _globals['_STAGEHEADER']._serialized_end=549
-  _globals['_HISTORICALSAMPLE']._serialized_start=552
-  _globals['_HISTORICALSAMPLE']._serialized_end=818
-  _globals['_HISTORICALSAMPLES']._serialized_start=820
-  _globals['_HISTORICALSAMPLES']._serialized_end=891
-  _globals['_STAGEHISTORYREQUEST']._serialized_start=894
-  _globals['_STAGEHISTORYREQUEST']._serialized_end=1026
-  _globals['_STAGEHISTORYRESPONSE']._serialized_start=1028
-  _globals['_STAGEHISTORYRESPONSE']._serialized_end=1081
-  _globals['_HISTORICALTASK']._serialized_start=1083
-  _globals['_HISTORICALTASK']._serialized_end=1135
-  _globals['_HISTORICALRUN']._serialized_start=1138
-  _globals['_HISTORICALRUN']._serialized_end=1425
-  _globals['_HISTORICALRUN_METADATAENTRY']._serialized_start=1378
-  _globals['_HISTORICALRUN_METADATAENTRY']._serialized_end=1425
-  _globals['_COMMITHISTORYREQUEST']._serialized_start=1428
-  _globals['_COMMITHISTORYREQUEST']._serialized_end=1782
-  _globals['_COMMITHISTORYREQUEST_SUITEMETADATAENTRY']._serialized_start=1708
-  _globals['_COMMITHISTORYREQUEST_SUITEMETADATAENTRY']._serialized_end=1760
-  _globals['_COMMITHISTORYRESPONSE']._serialized_start=1785
-  _globals['_COMMITHISTORYRESPONSE']._serialized_end=1931
-  _globals['_AWAITHISTORYREQUEST']._serialized_start=1933
-  _globals['_AWAITHISTORYREQUEST']._serialized_end=1971
-  _globals['_AWAITHISTORYRESPONSE']._serialized_start=1973
-  _globals['_AWAITHISTORYRESPONSE']._serialized_end=2015
-  _globals['_RUNHISTORYSERVICE']._serialized_start=2018
-  _globals['_RUNHISTORYSERVICE']._serialized_end=2417
+  _globals['_HISTORICALSAMPLES']._serialized_start=552
+  _globals['_HISTORICALSAMPLES']._serialized_end=831
+  _globals['_STAGEHISTORYREQUEST']._serialized_start=834
+  _globals['_STAGEHISTORYREQUEST']._serialized_end=966
+  _globals['_STAGEHISTORYRESPONSE']._serialized_start=968
+  _globals['_STAGEHISTORYRESPONSE']._serialized_end=1021
+  _globals['_HISTORICALTASK']._serialized_start=1023
+  _globals['_HISTORICALTASK']._serialized_end=1075
+  _globals['_HISTORICALRUN']._serialized_start=1078
+  _globals['_HISTORICALRUN']._serialized_end=1365
+  _globals['_HISTORICALRUN_METADATAENTRY']._serialized_start=1318
+  _globals['_HISTORICALRUN_METADATAENTRY']._serialized_end=1365
+  _globals['_COMMITHISTORYREQUEST']._serialized_start=1368
+  _globals['_COMMITHISTORYREQUEST']._serialized_end=1722
+  _globals['_COMMITHISTORYREQUEST_SUITEMETADATAENTRY']._serialized_start=1648
+  _globals['_COMMITHISTORYREQUEST_SUITEMETADATAENTRY']._serialized_end=1700
+  _globals['_COMMITHISTORYRESPONSE']._serialized_start=1725
+  _globals['_COMMITHISTORYRESPONSE']._serialized_end=1871
+  _globals['_AWAITHISTORYREQUEST']._serialized_start=1873
+  _globals['_AWAITHISTORYREQUEST']._serialized_end=1911
+  _globals['_AWAITHISTORYRESPONSE']._serialized_start=1913
+  _globals['_AWAITHISTORYRESPONSE']._serialized_end=1955
+  _globals['_RUNHISTORYSERVICE']._serialized_start=1958
+  _globals['_RUNHISTORYSERVICE']._serialized_end=2357
 # @@protoc_insertion_point(module_scope)

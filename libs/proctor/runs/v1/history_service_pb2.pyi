@@ -184,8 +184,8 @@ class StageHeader(_message.Message):
 Global___StageHeader: _TypeAlias = StageHeader  # noqa: Y015
 
 @_typing.final
-class HistoricalSample(_message.Message):
-    """One sample as it was found."""
+class HistoricalSamples(_message.Message):
+    """Some samples as they were found, in columns: entry n of each belongs to sample n."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -193,80 +193,81 @@ class HistoricalSample(_message.Message):
     DATASET_ROW_JSON_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
     TARGET_FIELD_NUMBER: _builtins.int
+    HAS_TARGET_FIELD_NUMBER: _builtins.int
     OUTPUT_TEXT_FIELD_NUMBER: _builtins.int
+    HAS_OUTPUT_TEXT_FIELD_NUMBER: _builtins.int
     EXTRACTED_OUTPUT_FIELD_NUMBER: _builtins.int
+    HAS_EXTRACTED_OUTPUT_FIELD_NUMBER: _builtins.int
     SCORES_JSON_FIELD_NUMBER: _builtins.int
     JUDGE_JSON_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
-    sample_index: _builtins.int
-    """0-based; unique in the run."""
-    dataset_row_json: _builtins.bytes
-    """The dataset row, a JSON object; empty for none."""
-    prompt: _builtins.str
-    """Prompt; may be empty."""
-    target: _builtins.str
-    """Expected answer."""
-    output_text: _builtins.str
-    """What the model said."""
-    extracted_output: _builtins.str
-    """What was made of it."""
-    scores_json: _builtins.bytes
-    """Metric to number, a JSON object."""
-    judge_json: _builtins.bytes
-    """What else was recorded, a JSON object; empty for none."""
-    failure: _builtins.str
-    """Why it counts as failed; empty for a sample with scores."""
-    def __init__(
-        self,
-        *,
-        sample_index: _builtins.int = ...,
-        dataset_row_json: _builtins.bytes = ...,
-        prompt: _builtins.str = ...,
-        target: _builtins.str | None = ...,
-        output_text: _builtins.str | None = ...,
-        extracted_output: _builtins.str | None = ...,
-        scores_json: _builtins.bytes = ...,
-        judge_json: _builtins.bytes = ...,
-        failure: _builtins.str = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_extracted_output", b"_extracted_output", "_output_text", b"_output_text", "_target", b"_target", "extracted_output", b"extracted_output", "output_text", b"output_text", "target", b"target"]  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_extracted_output", b"_extracted_output", "_output_text", b"_output_text", "_target", b"_target", "dataset_row_json", b"dataset_row_json", "extracted_output", b"extracted_output", "failure", b"failure", "judge_json", b"judge_json", "output_text", b"output_text", "prompt", b"prompt", "sample_index", b"sample_index", "scores_json", b"scores_json", "target", b"target"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__extracted_output: _TypeAlias = _typing.Literal["extracted_output"]  # noqa: Y015
-    _WhichOneofArgType__extracted_output: _TypeAlias = _typing.Literal["_extracted_output", b"_extracted_output"]  # noqa: Y015
-    _WhichOneofReturnType__output_text: _TypeAlias = _typing.Literal["output_text"]  # noqa: Y015
-    _WhichOneofArgType__output_text: _TypeAlias = _typing.Literal["_output_text", b"_output_text"]  # noqa: Y015
-    _WhichOneofReturnType__target: _TypeAlias = _typing.Literal["target"]  # noqa: Y015
-    _WhichOneofArgType__target: _TypeAlias = _typing.Literal["_target", b"_target"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__extracted_output) -> _WhichOneofReturnType__extracted_output | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__output_text) -> _WhichOneofReturnType__output_text | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__target) -> _WhichOneofReturnType__target | None: ...
-
-Global___HistoricalSample: _TypeAlias = HistoricalSample  # noqa: Y015
-
-@_typing.final
-class HistoricalSamples(_message.Message):
-    """Some samples."""
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    SAMPLES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def samples(self) -> _containers.RepeatedCompositeFieldContainer[Global___HistoricalSample]:
-        """At most 8 MiB in all."""
+    def sample_index(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """0-based; unique in the run."""
+
+    @_builtins.property
+    def dataset_row_json(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The dataset row, a JSON object; empty for none."""
+
+    @_builtins.property
+    def prompt(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Prompt; may be empty."""
+
+    @_builtins.property
+    def target(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Expected answer; empty for none, too."""
+
+    @_builtins.property
+    def has_target(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
+        """Whether there is an expected answer."""
+
+    @_builtins.property
+    def output_text(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the model said; empty for none, too."""
+
+    @_builtins.property
+    def has_output_text(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
+        """Whether the model said anything."""
+
+    @_builtins.property
+    def extracted_output(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What was made of it; empty for none, too."""
+
+    @_builtins.property
+    def has_extracted_output(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]:
+        """Whether anything was made of it."""
+
+    @_builtins.property
+    def scores_json(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Metric to number, a JSON object."""
+
+    @_builtins.property
+    def judge_json(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """What else was recorded, a JSON object; empty for none."""
+
+    @_builtins.property
+    def failure(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Why it counts as failed; empty for a sample with scores."""
 
     def __init__(
         self,
         *,
-        samples: _abc.Iterable[Global___HistoricalSample] | None = ...,
+        sample_index: _abc.Iterable[_builtins.int] | None = ...,
+        dataset_row_json: _abc.Iterable[_builtins.bytes] | None = ...,
+        prompt: _abc.Iterable[_builtins.str] | None = ...,
+        target: _abc.Iterable[_builtins.str] | None = ...,
+        has_target: _abc.Iterable[_builtins.bool] | None = ...,
+        output_text: _abc.Iterable[_builtins.str] | None = ...,
+        has_output_text: _abc.Iterable[_builtins.bool] | None = ...,
+        extracted_output: _abc.Iterable[_builtins.str] | None = ...,
+        has_extracted_output: _abc.Iterable[_builtins.bool] | None = ...,
+        scores_json: _abc.Iterable[_builtins.bytes] | None = ...,
+        judge_json: _abc.Iterable[_builtins.bytes] | None = ...,
+        failure: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["samples", b"samples"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dataset_row_json", b"dataset_row_json", "extracted_output", b"extracted_output", "failure", b"failure", "has_extracted_output", b"has_extracted_output", "has_output_text", b"has_output_text", "has_target", b"has_target", "judge_json", b"judge_json", "output_text", b"output_text", "prompt", b"prompt", "sample_index", b"sample_index", "scores_json", b"scores_json", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -15,6 +15,9 @@ from importer.domain.harness.scores import (
 
 ROWS_MAX = 1_000_000  # as many as a dataset may have
 FILTERS_MAX = 50
+FILTER_CHARS_MAX = 128
+# Of a document, with several filters: metrics times filters.
+COLUMNS_MAX = 1_000
 SCORES_BYTES_MAX = 512 * 1024 * 1024  # scores of all filters are held while samples are made
 _NAMES_MAX = 1_000
 
@@ -44,7 +47,7 @@ class Survey:
         self._ids: dict[str, DocumentSet] = {}
         self._ids_usable = True
         self._last = UNFILTERED
-        self._too_many_filters = False
+        self._filters_unusable = False
         self._highest = 0
         self._scores = 0
 
@@ -56,10 +59,13 @@ class Survey:
         self.rows += 1
         row = value if isinstance(value, dict) else None
         self._last = filter_of(row, self._last)
-        if self._last not in self.filters and len(self.filters) == FILTERS_MAX:
-            self._too_many_filters = True
+        if self._last in self.filters:
+            self.filters[self._last] += 1
+        elif len(self.filters) < FILTERS_MAX and len(self._last) <= FILTER_CHARS_MAX:
+            self.filters[self._last] = 1
+        else:
+            self._filters_unusable = True
             return
-        self.filters[self._last] = self.filters.get(self._last, 0) + 1
         if row is None:
             self._ids_usable = False
             return
@@ -82,12 +88,16 @@ class Survey:
     @property
     def holds_too_much(self) -> bool:
         """Whether more would have to be held of the file than any results need."""
-        if self._too_many_filters:
-            return True
         columns = len(self.filters) * len(self._with_numbers) if len(self.filters) > 1 else 0
         highest = self._highest if self._ids_usable else self.rows
         needed = scores_bytes(columns=columns, highest=highest, scores=self._scores)
-        return columns > 0 and needed > SCORES_BYTES_MAX
+        too_wide = self._filters_unusable or columns > COLUMNS_MAX
+        return too_wide or (columns > 0 and needed > SCORES_BYTES_MAX)
+
+    @property
+    def has_one_filter(self) -> bool:
+        """Whether all lines so far are of one filter, and there are some."""
+        return len(self.filters) == 1 and not self._filters_unusable
 
     @property
     def uses_ids(self) -> bool:

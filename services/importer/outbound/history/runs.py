@@ -1,6 +1,6 @@
 """The orchestrator, who keeps runs."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,6 @@ _AWAIT_TIMES_MAX = 60  # of 10 s each; runs are completed without us, too
 
 # A message has at most 16 MiB, and a sample about as much as a line.
 _MESSAGE_BYTES = 4 * 1024 * 1024
-_SAMPLE_OVERHEAD_BYTES = 64
 
 
 class GrpcRunHistory:
@@ -98,47 +97,39 @@ async def _parts(
 ) -> AsyncIterator[pb.StageHistoryRequest]:
     yield pb.StageHistoryRequest(header=pb.StageHeader(run_id=run_id, time=_stamp(time)))
     async for batch in batches:
-        for part in _pieces(batch):
-            samples = [_sample(sample) for sample in part]
-            yield pb.StageHistoryRequest(samples=pb.HistoricalSamples(samples=samples))
+        for samples in _messages(batch):
+            yield pb.StageHistoryRequest(samples=samples)
 
 
-def _sample(sample: HarnessSample) -> pb.HistoricalSample:
-    return pb.HistoricalSample(
-        sample_index=sample.sample_index,
-        dataset_row_json=sample.row_json,
-        prompt=sample.prompt,
-        target=sample.target,
-        output_text=sample.output_text,
-        extracted_output=sample.extracted_output,
-        scores_json=sample.scores_json,
-        judge_json=sample.judge_json,
-        failure=sample.failure,
+def _messages(batch: Sequence[HarnessSample]) -> Iterator[pb.HistoricalSamples]:
+    """Yield a batch in as many messages as it needs, each small enough to travel."""
+    message = _message(batch)
+    if len(batch) == 1 or message.ByteSize() <= _MESSAGE_BYTES:
+        yield message
+        return
+    middle = len(batch) // 2
+    yield from _messages(batch[:middle])
+    yield from _messages(batch[middle:])
+
+
+def _message(batch: Sequence[HarnessSample]) -> pb.HistoricalSamples:
+    indexes, rows, prompts, targets, outputs, extracted, scores, judges, failures = zip(
+        *batch, strict=True
     )
-
-
-def _pieces(batch: Sequence[HarnessSample]) -> list[Sequence[HarnessSample]]:
-    """Cut a batch so that each piece fits a message."""
-    pieces: list[Sequence[HarnessSample]] = []
-    first, size = 0, 0
-    for number, sample in enumerate(batch):
-        size += _size(sample)
-        if size > _MESSAGE_BYTES and number > first:
-            pieces.append(batch[first:number])
-            first, size = number, _size(sample)
-    return [*pieces, batch[first:]]
-
-
-def _size(sample: HarnessSample) -> int:
-    # A character has at most four bytes; most texts are nearly all ASCII.
-    chars = (
-        len(sample.prompt)
-        + len(sample.target or "")
-        + len(sample.output_text or "")
-        + len(sample.extracted_output or "")
+    return pb.HistoricalSamples(
+        sample_index=indexes,
+        dataset_row_json=rows,
+        prompt=prompts,
+        target=[text or "" for text in targets],
+        has_target=[text is not None for text in targets],
+        output_text=[text or "" for text in outputs],
+        has_output_text=[text is not None for text in outputs],
+        extracted_output=[text or "" for text in extracted],
+        has_extracted_output=[text is not None for text in extracted],
+        scores_json=scores,
+        judge_json=judges,
+        failure=failures,
     )
-    written = len(sample.row_json) + len(sample.scores_json) + len(sample.judge_json)
-    return written + 2 * chars + _SAMPLE_OVERHEAD_BYTES
 
 
 def _run(order: ImportOrder, commit: str, run: StagedRun) -> pb.HistoricalRun:

@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import zlib
 
+import asyncpg
 import pytest
 
 from conformance.rest.importing import TOKEN, Importing
@@ -174,6 +176,30 @@ def test_every_layout_of_the_harness_is_read(importing: Importing) -> None:
     assert samples["filters"][0].extracted_output == "4"
 
 
+async def test_a_filter_late_in_a_long_file_counts_and_nothing_is_stored_twice(
+    importing: Importing,
+) -> None:
+    early = [generation(number, "4", "4", filter="strict-match") for number in range(3_000)]
+    importing.put({"m/late_samples.jsonl": jsonl([*early, generation(0, "5", "4")])})
+
+    answer = importing.run()
+    with importing.sdk() as sdk:
+        (run,) = sdk.llm.evals.list_runs().data
+        first = sdk.llm.evals.list_samples(run_id=run.id, limit=1).data[0]
+    connection = await asyncpg.connect(importing.stack.postgres_dsn)
+    staged = await connection.fetch("SELECT 1 FROM orchestrator.history_stages")
+    await connection.close()
+
+    assert answer.imported_samples == run.request_counts.total == 3_000
+    assert first.scores == {
+        "exact_match": 0.0,
+        "score": 0.0,
+        "exact_match,none": 0.0,
+        "exact_match,strict-match": 1.0,
+    }
+    assert staged == []
+
+
 def test_a_bad_file_harms_no_other(importing: Importing) -> None:
     good = jsonl([simplified(0, 1.0)])
     half = good + b"{broken\n" + jsonl([simplified(1, 0.0)]) + b"also broken"
@@ -186,6 +212,8 @@ def test_a_bad_file_harms_no_other(importing: Importing) -> None:
             "m/long_samples.jsonl": b"1\n" * 1_000_001,
             "m/mostly_samples.jsonl": good + b"x\n" * 2,
             "m/cut_samples.jsonl.gz": gzip.compress(good * 50)[:-20],
+            "m/line_samples.jsonl.gz": packed(b"x" * 2**20, times=250),
+            "m/bomb_samples.jsonl.gz": packed(b"1\n" * 2**19, times=1_000),
             "m/nothing_samples.jsonl": jsonl([{"prompt": "no score"}, 7]),
             "m/filters_samples.jsonl": jsonl(
                 [{"filter": f"f{n}", "doc_id": 0, "acc": 1.0} for n in range(51)]
@@ -206,9 +234,17 @@ def test_a_bad_file_harms_no_other(importing: Importing) -> None:
         "m/long_samples.jsonl": ("skipped", "too_many_rows"),
         "m/mostly_samples.jsonl": ("skipped", "mostly_broken"),
         "m/cut_samples.jsonl.gz": ("skipped", "not_readable"),
+        "m/line_samples.jsonl.gz": ("skipped", "mostly_broken"),
+        "m/bomb_samples.jsonl.gz": ("skipped", "file_too_large"),
         "m/nothing_samples.jsonl": ("imported", None),
         "m/filters_samples.jsonl": ("skipped", "not_readable"),
     }
     assert runs["half"].request_counts.total == 2
     assert [sample.status for sample in failed] == ["failed", "failed"]
     assert {sample.error["code"] for sample in failed if sample.error} == {"import_no_score"}
+
+
+def packed(piece: bytes, *, times: int) -> bytes:
+    """So many MiB in a small file."""
+    packer = zlib.compressobj(level=1, wbits=31)
+    return b"".join(packer.compress(piece) for _ in range(times)) + packer.flush()

@@ -10,7 +10,7 @@ import pytest
 from hub.harness import choice, generation, jsonl, simplified
 from importer.domain.harness.lines import BROKEN, LINE_BYTES_MAX, LineReader
 from importer.domain.harness.samples import FilteredScores, HarnessSample, SampleMaker
-from importer.domain.harness.survey import FILTERS_MAX, Survey
+from importer.domain.harness.survey import COLUMNS_MAX, FILTER_CHARS_MAX, FILTERS_MAX, Survey
 
 
 def lines_of(content: bytes, *, step: int = 64) -> list[object]:
@@ -214,6 +214,27 @@ def test_results_have_a_few_filters() -> None:
 
     assert survey.holds_too_much
     assert len(survey.filters) == FILTERS_MAX
+
+
+def test_a_filter_has_a_name_and_not_a_text() -> None:
+    survey = survey_of([{"filter": "f" * FILTER_CHARS_MAX, "acc": 1}])
+    assert not survey.holds_too_much
+
+    survey.add({"filter": "f" * (FILTER_CHARS_MAX + 1), "acc": 1})
+
+    assert survey.holds_too_much
+    assert not survey.has_one_filter
+
+
+def test_a_document_has_so_many_scores_of_all_its_filters() -> None:
+    names = [f"m{n}" for n in range(100)]
+    filters = COLUMNS_MAX // len(names)
+    rows = [{"filter": f"f{n}", "doc_id": 0, **dict.fromkeys(names, 1)} for n in range(filters)]
+    assert not survey_of(rows).holds_too_much
+
+    rows.append({"filter": "one more", "doc_id": 0})
+
+    assert survey_of(rows).holds_too_much
 
 
 def test_scores_that_would_fill_the_memory_are_not_held() -> None:
