@@ -8,6 +8,7 @@ r"""A hub on this machine: real HTTP that `huggingface_hub` and our own client t
         hub.trouble("/resolve/", status=503, times=2)  # the next two with that in their path
         hub.trouble("train.parquet", cut_at=1_000)     # its body breaks off behind so many bytes
         hub.trouble("/tree/", delay_s=3)               # answers late
+    hub.trouble("/tree/", status=200, body=b"[1]", headers={"Link": "..."})  # says anything
         hub.down = True                                # drops every connection
         ...                                            # ask at hub.url
         hub.seen                                       # every request, with its token
@@ -57,7 +58,8 @@ class Trouble:
     part: str
     times: int = 1
     status: int = 0
-    retry_after: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b"trouble"
     delay_s: float = 0.0
     cut_at: int | None = None
 
@@ -118,7 +120,8 @@ class StandInHub:
         *,
         times: int = 1,
         status: int = 0,
-        retry_after: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"trouble",
         delay_s: float = 0.0,
         cut_at: int | None = None,
     ) -> None:
@@ -127,7 +130,8 @@ class StandInHub:
             part=part,
             times=times,
             status=status,
-            retry_after=retry_after,
+            headers=headers or {},
+            body=body,
             delay_s=delay_s,
             cut_at=cut_at,
         )

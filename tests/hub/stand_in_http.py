@@ -53,8 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(trouble.delay_s)
             self._cut_at = trouble.cut_at
             if trouble.status:
-                extra = {"Retry-After": trouble.retry_after} if trouble.retry_after else {}
-                self.answer(trouble.status, b"trouble", "text/plain", **extra)
+                self.answer(trouble.status, trouble.body, "text/plain", **trouble.headers)
                 return
         try:
             self.route()
@@ -73,8 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
     def answer(self, status: int, body: bytes, kind: str, **headers: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in headers.items():
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
         if self.command == "HEAD":

@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 import httpx2
 import orjson
 from huggingface_hub import get_async_session, hf_hub_url
+from huggingface_hub.errors import HFValidationError
 from pydantic import SecretStr
 
 from importer.domain.hub import (
@@ -21,6 +22,8 @@ from importer.domain.hub import (
 from importer.outbound.hub.requests import Interrupted, Patience, Requests
 
 PAGE_BYTES_MAX = 16 * 1024 * 1024  # a page holds 1,000 entries of some hundred bytes
+PAGES_MAX = 10_000  # of one list; more files than any repository has
+_FILE_BYTES_MAX = 2**50  # a promise of more is no file's length
 
 
 class Hub:
@@ -85,7 +88,11 @@ class HubSession:
         path = f"/{quote(_path(folder))}" if folder else ""
         query = urlencode({"recursive": "true", "expand": "false"})
         url: str | None = f"{self._api(repo)}/tree/{_revision(revision)}{path}?{query}"
+        asked: set[int] = set()  # digests: addresses are as long as the hub likes
         while url is not None:
+            if hash(url) in asked or len(asked) == PAGES_MAX:
+                raise HubAnswerInvalid("the hub's list of files has no end")
+            asked.add(hash(url))
             body, url = await self._requests.read(url, max_bytes=PAGE_BYTES_MAX)
             page = _parsed(body)
             if not isinstance(page, list):
@@ -101,13 +108,7 @@ class HubSession:
 
         A download that breaks off goes on where it was; with an `end`, a shorter file is an error.
         """
-        url = hf_hub_url(
-            _repo(repo),
-            _path(path),
-            repo_type="dataset",
-            revision=_checked_revision(revision),
-            endpoint=self._endpoint,
-        )
+        url = self._file_url(repo, revision, path)
         position, failures = start, 0
         while end is None or position < end:
             try:
@@ -128,6 +129,18 @@ class HubSession:
     def address(self, repo: str, revision: str) -> str:
         """Return where the files of a commit can be fetched, without a `/` at its end."""
         return f"{self._endpoint}/datasets/{_repo(repo)}/resolve/{_revision(revision)}"
+
+    def _file_url(self, repo: str, revision: str, path: str) -> str:
+        try:
+            return hf_hub_url(
+                _repo(repo),
+                _path(path),
+                repo_type="dataset",
+                revision=_checked_revision(revision),
+                endpoint=self._endpoint,
+            )
+        except HFValidationError:  # the library knows more names that are none
+            raise HubNotFound("that is not the name of a repository") from None
 
     def _api(self, repo: str) -> str:
         return f"{self._endpoint}/api/datasets/{_repo(repo)}"
@@ -161,6 +174,8 @@ def _file(entry: object) -> HubFile | None:
     path, size_bytes = entry.get("path"), entry.get("size")
     if not isinstance(path, str) or not isinstance(size_bytes, int):
         raise HubAnswerInvalid("the hub lists a file without a path or size")
+    if not 0 <= size_bytes <= _FILE_BYTES_MAX:
+        raise HubAnswerInvalid("the hub lists a file of an impossible size")
     return HubFile(path=path, size_bytes=size_bytes)
 
 

@@ -136,11 +136,12 @@ class Requests:
         await self._patience.pause(failures, interruption.retry_after_s)
 
     def _request(self, url: str, headers: Mapping[str, str]) -> httpx2.Request:
-        if urlsplit(url).scheme not in ("http", "https"):
+        origin = _origin(url)
+        if origin[0] not in ("http", "https"):
             raise HubAnswerInvalid("the hub sent us to an address that is not http")
         # Ranges and lengths speak of the file only while nothing compresses it on the way.
         own = {"accept-encoding": "identity", "user-agent": "proctor"}
-        if self._token is not None and _origin(url) == self._origin:
+        if self._token is not None and origin == self._origin:
             own["authorization"] = f"Bearer {self._token.get_secret_value()}"
         return self._client.build_request(
             "GET", url, headers={**own, **headers}, timeout=self._patience.timeout()
@@ -157,11 +158,15 @@ class Requests:
 
 
 def _origin(url: str) -> tuple[str, str, int]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # an open bracket, or a port that is none
+        raise HubAnswerInvalid("the hub sent us to an address that is none") from None
     return (
         parts.scheme,
         (parts.hostname or "").lower(),
-        parts.port or {"https": 443}.get(parts.scheme, 80),
+        port or {"https": 443}.get(parts.scheme, 80),
     )
 
 

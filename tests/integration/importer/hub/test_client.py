@@ -149,7 +149,7 @@ async def test_a_hub_that_is_away_busy_or_slow_is_unavailable_in_the_end(hub: St
 
 async def test_a_hub_that_asks_for_patience_gets_it(hub: StandInHub) -> None:
     commit = hub.add("team/set", {})
-    hub.trouble("/revision/", status=429, retry_after="1")
+    hub.trouble("/revision/", status=429, headers={"Retry-After": "1"})
 
     async with client(hub).asked_as(None) as session:
         assert await session.commit("team/set", "main") == commit

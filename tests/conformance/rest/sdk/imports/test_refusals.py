@@ -55,3 +55,11 @@ def test_a_hub_that_is_away_is_a_502_and_leaves_nothing(importing: Importing) ->
 
     assert refusal(answer)[:2] == (502, "huggingface_unavailable")
     assert suites == []
+
+
+def test_a_hub_that_answers_nonsense_is_a_502(importing: Importing) -> None:
+    importing.put({"m/one_samples.jsonl": jsonl([simplified(0, 1.0)])})
+    part = f"{importing.repo}/revision"
+    importing.hub.trouble(part, status=302, headers={"Location": "https://host:99999999/x"})
+
+    assert refusal(importing.post({}))[:2] == (502, "huggingface_answer_invalid")
