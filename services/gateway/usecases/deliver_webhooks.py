@@ -5,10 +5,20 @@ import asyncio
 from gateway.domain.webhook import Delivery, pause_after
 from gateway.ports import Deliveries, WebhookReceivers, WebhookSender
 from servicekit.clock import Clock
-from servicekit.errors import ServiceError
+from servicekit.errors import Kind, ServiceError
 from servicekit.logs import bind_log_fields, get_logger
 
 AT_ONCE = 100
+DEFECT = "defect"  # a try that we failed ourselves
+_AWAY = frozenset(
+    {
+        Kind.UNAVAILABLE,
+        Kind.DEADLINE_EXCEEDED,
+        Kind.ABORTED,
+        Kind.CANCELLED,
+        Kind.RESOURCE_EXHAUSTED,
+    }
+)
 
 log = get_logger(__name__)
 
@@ -70,21 +80,17 @@ class DeliverWebhooks:
             self._in_flight -= 1
 
     async def deliver(self, delivery: Delivery) -> None:
-        """Try once, and note what came of it.
+        """Try once, and note what came of it; a defect of ours is a try that failed.
 
         Raises:
             ServiceError: our own parts are away; nothing was noted.
         """
-        webhook = await self._receivers.find(
-            org_id=delivery.org_id, team_id=delivery.team_id, schedule_id=delivery.schedule_id
-        )
-        if webhook is None:
+        problem = await self._tried(delivery)
+        pause = pause_after(delivery.attempts)
+        if problem is None:
             await self._deliveries.done(delivery.id)
             log.info("webhook_gone")
-            return
-        problem = await self._sender.send(delivery, webhook)
-        pause = pause_after(delivery.attempts)
-        if not problem:
+        elif not problem:
             await self._deliveries.done(delivery.id)
             log.info("webhook_delivered", attempts=delivery.attempts)
         elif pause is None:
@@ -93,3 +99,17 @@ class DeliverWebhooks:
         else:
             await self._deliveries.again(delivery.id, self._clock.utc_now() + pause)
             log.info("webhook_refused", attempts=delivery.attempts, problem=problem)
+
+    async def _tried(self, delivery: Delivery) -> str | None:
+        """Return why the receiver did not take it, an empty text when it did; None: it is gone."""
+        try:
+            webhook = await self._receivers.find(
+                org_id=delivery.org_id, team_id=delivery.team_id, schedule_id=delivery.schedule_id
+            )
+            return None if webhook is None else await self._sender.send(delivery, webhook)
+        except Exception as error:
+            if isinstance(error, ServiceError) and error.kind in _AWAY:
+                raise
+            # Not counted, what always fails would be tried for ever.
+            log.exception("webhook_try_failed", attempts=delivery.attempts)
+            return DEFECT
