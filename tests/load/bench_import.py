@@ -5,7 +5,7 @@
 starts a stack of its own, imports one file of that many samples from a folder and prints, for each
 repeat, the size of the file, samples per second until they are stored, until the run is completed
 (metrics and artifacts, too), CPU microseconds per sample by process, and the most memory that the
-importing process had.
+importing process and the orchestrator had.
 """
 
 import argparse
@@ -70,7 +70,8 @@ def _measure(path: Path, stack: dict[str, object], state: Path, samples: int) ->
     print(
         f"{path.stat().st_size / 2**20:.0f} MiB, {samples} samples: "
         f"{samples / stored_s:,.0f}/s stored, {samples / completed_s:,.0f}/s completed; "
-        f"CPU us/sample: {shares}; importing process at most {importing.ru_maxrss / 1024:.0f} MiB"
+        f"CPU us/sample: {shares}; at most {importing.ru_maxrss / 1024:.0f} MiB in the importing "
+        f"process, {_peak_mib(pids['orchestrator']):.0f} in the orchestrator"
     )
 
 
@@ -132,6 +133,15 @@ def _write(path: Path, samples: int, *, seed: int) -> None:
             start = chosen.randrange(1000)
             row["doc"]["context"] = filling[start : start + missing]  # type: ignore[index]
             file.write(json.dumps(row).encode() + b"\n")
+
+
+def _peak_mib(pid: int) -> float:
+    (line,) = (
+        line
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+        if line.startswith("VmHWM:")
+    )
+    return int(line.split()[1]) / 1024
 
 
 def _cpu_s(pid: int) -> float:

@@ -10,6 +10,9 @@ import pytest
 from conformance.rest.importing import TOKEN, Importing
 from hub.harness import MOMENT, choice, generation, jsonl, results, simplified
 
+RUNS = "SELECT run_id FROM orchestrator.runs"
+STAGES = "SELECT run_id FROM orchestrator.history_stages"
+
 pytestmark = pytest.mark.timeout(240)  # a loaded machine may take a while to start a stack
 
 
@@ -187,7 +190,8 @@ async def test_a_filter_late_in_a_long_file_counts_and_nothing_is_stored_twice(
         (run,) = sdk.llm.evals.list_runs().data
         first = sdk.llm.evals.list_samples(run_id=run.id, limit=1).data[0]
     connection = await asyncpg.connect(importing.stack.postgres_dsn)
-    staged = await connection.fetch("SELECT 1 FROM orchestrator.history_stages")
+    kept = await connection.fetch(f"{RUNS} WHERE team_id = $1", importing.team.name)
+    staged = await connection.fetch(f"{STAGES} WHERE team_id = $1", importing.team.name)
     await connection.close()
 
     assert answer.imported_samples == run.request_counts.total == 3_000
@@ -197,7 +201,7 @@ async def test_a_filter_late_in_a_long_file_counts_and_nothing_is_stored_twice(
         "exact_match,none": 0.0,
         "exact_match,strict-match": 1.0,
     }
-    assert staged == []
+    assert ([row["run_id"] for row in kept], staged) == ([run.id], [])
 
 
 def test_a_bad_file_harms_no_other(importing: Importing) -> None:
