@@ -11,6 +11,7 @@ import asyncpg
 import nats
 import pytest
 import pytest_asyncio
+import structlog
 
 from localstack.nats import NatsServer, running_nats
 from localstack.postgres import Postgres, running_postgres
@@ -30,6 +31,14 @@ def this_machine_only() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect_here)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_tracebacks() -> None:
+    """Log without the local variables of every frame: those of one exception take seconds."""
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    others = structlog.get_config()["processors"][:-1]
+    structlog.configure(processors=[*others, console])
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,9 @@ Capture = pytest.CaptureFixture[str]
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
     handlers, level = logging.root.handlers[:], logging.root.level
+    config = structlog.get_config()
     yield
-    structlog.reset_defaults()
+    structlog.configure(**config)
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpx
@@ -106,6 +107,70 @@ class House:
             yield client
 
 
+class _Late:
+    """Stands for a part of the open house, where the application holds it for good."""
+
+    def __init__(self) -> None:
+        self._part: Any = None
+
+    def is_now(self, part: object) -> None:
+        """From now on, stand for this one."""
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._part[name]
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self._part(*arguments, **named)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What the application works with; it is all of the house that was opened last."""
+
+    files: Any = field(default_factory=_Late)
+    suites: Any = field(default_factory=_Late)
+    runs: Any = field(default_factory=_Late)
+    audio: Any = field(default_factory=_Late)
+    authenticate: Any = field(default_factory=_Late)
+    admit: Any = field(default_factory=_Late)
+    usage: Any = field(default_factory=_Late)
+    checks: Any = field(default_factory=_Late)
+
+
+_now = _Parts()
+
+
+@cache
+def _application() -> ASGIApp:
+    """The routes, which keep nothing between requests: making them takes longer than a test."""
+
+    async def postgres() -> bool:
+        return bool(_now.checks["postgres"])
+
+    async def orchestrator() -> bool:
+        return bool(_now.checks["orchestrator"])
+
+    access = Access(_now.authenticate)
+    return rest_application(
+        (
+            FileRoutes(_now.files, access, upload_bytes_max=UPLOAD_BYTES_MAX).router(),
+            SuiteRoutes(_now.suites, access).router(),
+            RunRoutes(_now.runs, access, _now.admit, _now.usage).router(),
+            RunChangeRoutes(_now.runs, access, _now.admit, _now.usage).router(),
+            SampleRoutes(_now.runs, access).router(),
+            SampleAudioRoutes(_now.audio, access).router(),
+            HealthRoutes(
+                own={"postgres": postgres}, others={"orchestrator": orchestrator}
+            ).router(),
+        ),
+        version="0.0.0",
+    )
+
+
 @asynccontextmanager
 async def open_house() -> AsyncIterator[House]:
     """A gateway whose services are fakes behind a real gRPC server."""
@@ -128,39 +193,22 @@ async def open_house() -> AsyncIterator[House]:
         stop_grace_s=0,
     )
 
-    def state_of(name: str) -> bool:
-        return checks[name]
-
-    async def postgres() -> bool:
-        return state_of("postgres")
-
-    async def orchestrator() -> bool:
-        return state_of("orchestrator")
-
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(running(server))
         channel = await stack.enter_async_context(
             open_channel(f"127.0.0.1:{server.port}", secret=SECRET)
         )
-        access = Access(Authenticate(keys, pepper=PEPPER, clock=clock))
-        admit = AdmitRun(secret=RUN_TOKEN_SECRET, grader_models=(), max_calls=100, clock=clock)
-        app = rest_application(
-            (
-                FileRoutes(
-                    FileServiceStub(channel), access, upload_bytes_max=UPLOAD_BYTES_MAX
-                ).router(),
-                SuiteRoutes(SuiteServiceStub(channel), access).router(),
-                RunRoutes(RunServiceStub(channel), access, admit, usage).router(),
-                RunChangeRoutes(RunServiceStub(channel), access, admit, usage).router(),
-                SampleRoutes(RunServiceStub(channel), access).router(),
-                SampleAudioRoutes(SampleAudioServiceStub(channel), access).router(),
-                HealthRoutes(
-                    own={"postgres": postgres}, others={"orchestrator": orchestrator}
-                ).router(),
-            ),
-            version="0.0.0",
+        _now.files.is_now(FileServiceStub(channel))
+        _now.suites.is_now(SuiteServiceStub(channel))
+        _now.runs.is_now(RunServiceStub(channel))
+        _now.audio.is_now(SampleAudioServiceStub(channel))
+        _now.authenticate.is_now(Authenticate(keys, pepper=PEPPER, clock=clock))
+        _now.admit.is_now(
+            AdmitRun(secret=RUN_TOKEN_SECRET, grader_models=(), max_calls=100, clock=clock)
         )
-        yield House(app, files, suites, runs, keys, clock, usage, audio, checks)
+        _now.usage.is_now(usage)
+        _now.checks.is_now(checks)
+        yield House(_application(), files, suites, runs, keys, clock, usage, audio, checks)
 
 
 @asynccontextmanager

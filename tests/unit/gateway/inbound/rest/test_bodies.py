@@ -16,6 +16,7 @@ from gateway.inbound.rest.bodies import (
     PARSED_INLINE_BYTES_MAX,
     BodyInvalid,
     read_json,
+    read_raw,
 )
 from manifest.section import Section
 from unit.gateway.backend.house import MANIFEST, House
@@ -234,7 +235,9 @@ async def test_a_body_is_not_looked_at_before_the_key(house: House) -> None:
 async def test_a_body_that_never_comes_is_408(
     client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.inbound.rest.bodies.BODY_READ_S", 0.01)
+    defaults = read_raw.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "read_s", 0.01)
 
     async def stuck() -> AsyncIterator[bytes]:
         yield b"{"
