@@ -1,9 +1,9 @@
 """Import harness results: find, read, map, hand over."""
 
-import re
 from contextlib import aclosing
 
 from importer.domain.harness import paths as names
+from importer.domain.harness.listing import Listing
 from importer.domain.history import (
     DRY_RUN_SUITE,
     Committed,
@@ -18,8 +18,6 @@ from servicekit import logs
 from servicekit.clock import Clock
 
 _log = logs.get_logger("importer.import_results")
-
-_RESULTS = re.compile(r"(.*/)?results[^/]*\.json")
 
 
 class ImportResults:
@@ -40,6 +38,7 @@ class ImportResults:
 
         Raises:
             FileNotInRepo: a file that is named is not there.
+            TooManyFiles: the repository has more files of results than are looked at.
             NoSuiteToReuse: nothing may be created, and there is no suite.
             TooManyTasks: a version would have more than 100 tasks.
             ServiceError: what the source or the keeper of runs refuses with.
@@ -71,15 +70,11 @@ class ImportResults:
 
 async def _listing(order: ImportOrder, source: Repository, commit: str) -> dict[str, int]:
     """Return the sizes of the files that matter, by path."""
-    named = set(order.files)
+    listing = Listing(prefix=order.path_prefix, named=order.files)
     async with aclosing(source.files(order.repo, commit)) as files:
-        return {
-            file.path: file.size_bytes
-            async for file in files
-            if file.path in named
-            or names.is_samples_file(file.path)
-            or _RESULTS.fullmatch(file.path)
-        }
+        async for file in files:
+            listing.add(file.path, file.size_bytes)
+    return listing.sizes
 
 
 def _report(work: ImportWork, committed: Committed | None, *, discovered: int) -> ImportReport:

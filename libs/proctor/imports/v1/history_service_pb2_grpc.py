@@ -49,8 +49,9 @@ class HistoryServiceServicer:
     def ImportHistory(self, request, context):
         """Import harness results from a dataset repository of the hub; answers once, when all is done. The import goes on when
         the caller hangs up; the same request finds it again, also for ten minutes after its end.
-        Reasons: HUGGINGFACE_FORBIDDEN, HUGGINGFACE_NOT_FOUND, FILE_NOT_IN_REPO, HUGGINGFACE_UNAVAILABLE, SUITE_NOT_FOUND,
-        SHARED_READ_ONLY, NO_SUITE_TO_REUSE, TOO_MANY_TASKS.
+        Reasons: HUGGINGFACE_FORBIDDEN, HUGGINGFACE_NOT_FOUND, HUGGINGFACE_UNAVAILABLE, HUGGINGFACE_ANSWER_INVALID,
+        FILE_NOT_IN_REPO, TOO_MANY_FILES, SUITE_NOT_FOUND, SHARED_READ_ONLY, NO_SUITE_TO_REUSE, TOO_MANY_TASKS,
+        TOO_MANY_IMPORTS, IMPORT_TIMED_OUT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

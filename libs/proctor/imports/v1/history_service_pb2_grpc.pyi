@@ -36,8 +36,9 @@ class HistoryServiceStub:
     ImportHistory: _grpc.UnaryStreamMultiCallable[_history_service_pb2.ImportHistoryRequest, _history_service_pb2.ImportHistoryResponse]
     """Import harness results from a dataset repository of the hub; answers once, when all is done. The import goes on when
     the caller hangs up; the same request finds it again, also for ten minutes after its end.
-    Reasons: HUGGINGFACE_FORBIDDEN, HUGGINGFACE_NOT_FOUND, FILE_NOT_IN_REPO, HUGGINGFACE_UNAVAILABLE, SUITE_NOT_FOUND,
-    SHARED_READ_ONLY, NO_SUITE_TO_REUSE, TOO_MANY_TASKS.
+    Reasons: HUGGINGFACE_FORBIDDEN, HUGGINGFACE_NOT_FOUND, HUGGINGFACE_UNAVAILABLE, HUGGINGFACE_ANSWER_INVALID,
+    FILE_NOT_IN_REPO, TOO_MANY_FILES, SUITE_NOT_FOUND, SHARED_READ_ONLY, NO_SUITE_TO_REUSE, TOO_MANY_TASKS,
+    TOO_MANY_IMPORTS, IMPORT_TIMED_OUT.
     """
 
 @_typing.type_check_only
@@ -48,8 +49,9 @@ class HistoryServiceAsyncStub(HistoryServiceStub):
     ImportHistory: _aio.UnaryStreamMultiCallable[_history_service_pb2.ImportHistoryRequest, _history_service_pb2.ImportHistoryResponse]  # type: ignore[assignment]
     """Import harness results from a dataset repository of the hub; answers once, when all is done. The import goes on when
     the caller hangs up; the same request finds it again, also for ten minutes after its end.
-    Reasons: HUGGINGFACE_FORBIDDEN, HUGGINGFACE_NOT_FOUND, FILE_NOT_IN_REPO, HUGGINGFACE_UNAVAILABLE, SUITE_NOT_FOUND,
-    SHARED_READ_ONLY, NO_SUITE_TO_REUSE, TOO_MANY_TASKS.
+    Reasons: HUGGINGFACE_FORBIDDEN, HUGGINGFACE_NOT_FOUND, HUGGINGFACE_UNAVAILABLE, HUGGINGFACE_ANSWER_INVALID,
+    FILE_NOT_IN_REPO, TOO_MANY_FILES, SUITE_NOT_FOUND, SHARED_READ_ONLY, NO_SUITE_TO_REUSE, TOO_MANY_TASKS,
+    TOO_MANY_IMPORTS, IMPORT_TIMED_OUT.
     """
 
 class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -63,8 +65,9 @@ class HistoryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_history_service_pb2.ImportHistoryResponse], _abc.AsyncIterator[_history_service_pb2.ImportHistoryResponse]]:
         """Import harness results from a dataset repository of the hub; answers once, when all is done. The import goes on when
         the caller hangs up; the same request finds it again, also for ten minutes after its end.
-        Reasons: HUGGINGFACE_FORBIDDEN, HUGGINGFACE_NOT_FOUND, FILE_NOT_IN_REPO, HUGGINGFACE_UNAVAILABLE, SUITE_NOT_FOUND,
-        SHARED_READ_ONLY, NO_SUITE_TO_REUSE, TOO_MANY_TASKS.
+        Reasons: HUGGINGFACE_FORBIDDEN, HUGGINGFACE_NOT_FOUND, HUGGINGFACE_UNAVAILABLE, HUGGINGFACE_ANSWER_INVALID,
+        FILE_NOT_IN_REPO, TOO_MANY_FILES, SUITE_NOT_FOUND, SHARED_READ_ONLY, NO_SUITE_TO_REUSE, TOO_MANY_TASKS,
+        TOO_MANY_IMPORTS, IMPORT_TIMED_OUT.
         """
 
 def add_HistoryServiceServicer_to_server(servicer: HistoryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -31,6 +31,17 @@ def is_samples_file(path: str) -> bool:
     return _SAMPLES.fullmatch(basename(path).removesuffix(".gz")) is not None
 
 
+def is_results_file(path: str) -> bool:
+    """Tell whether a path's name is one that a file of aggregated results has."""
+    name = basename(path)
+    return name.startswith("results") and name.endswith(".json")
+
+
+def flat(folder: str) -> str:
+    """Return a folder's name as it is when each slash is folded; what else is folded stays."""
+    return folder.replace("/", _FOLDED)
+
+
 def chosen_files(paths: Collection[str], *, prefix: str, named: Sequence[str]) -> list[str]:
     """Return the files to import, before any cap: those named, else those found below `prefix`.
 
@@ -103,14 +114,9 @@ def results_files(path: str, paths: Collection[str]) -> Iterator[str]:
         inside = f"{place}/" if place else ""
         if moment and f"{inside}results_{moment.group()}.json" in paths:
             yield f"{inside}results_{moment.group()}.json"
-    beside = [found for found in paths if dirname(found) == folder and _is_results(found)]
+    beside = [found for found in paths if dirname(found) == folder and is_results_file(found)]
     if len(beside) == 1:
         yield beside[0]
-
-
-def _is_results(path: str) -> bool:
-    name = basename(path)
-    return name.startswith("results") and name.endswith(".json")
 
 
 def _unfolded(folder: str) -> str:

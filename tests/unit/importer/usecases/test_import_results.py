@@ -7,6 +7,8 @@ from datetime import datetime
 import pytest
 
 from hub.harness import jsonl, simplified
+from importer.domain.harness import listing
+from importer.domain.harness.listing import TooManyFiles
 from importer.domain.harness.samples import HarnessSample
 from importer.domain.history import (
     TASKS_MAX,
@@ -196,3 +198,15 @@ async def test_a_file_that_cannot_be_read_does_not_count_among_the_tasks() -> No
     report = await imported(FakeRepository({paths(1)[0]: content}), FakeHistory(known))
 
     assert [file.skipped for file in report.files] == [Skipped.MOSTLY_BROKEN]
+
+
+async def test_a_repository_with_too_many_files_is_refused_before_any_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(listing, "FILES_MAX", 3)
+    repository = FakeRepository(dict.fromkeys(paths(4), ROWS))
+
+    with pytest.raises(TooManyFiles):
+        await imported(repository, FakeHistory())
+
+    assert repository.asked == []
