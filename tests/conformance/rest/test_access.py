@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from conformance.rest.matrix import NUMBERS, ROWS, Asker
-from conformance.rest.teams import CANARY, SCOPES, Belongings, Team, new_key
+from conformance.rest.teams import CANARY, SCOPES, Belongings, Team, key_by_command
 from e2e.stack import Stack
 
 # The first test starts the stack and has a run made, on a machine that may have much else to do.
@@ -85,7 +85,7 @@ def test_all_other_scopes_together_do_not_replace_the_one_that_is_needed(
     scope: str, stack: Stack, stranger: Asker
 ) -> None:
     others = (other for other in SCOPES if other != scope)
-    key = new_key(stack, *others, org="org", team="scopes")
+    key = key_by_command(stack, *others, org="org", team="scopes")
 
     answers = dict(stranger.ask(authorization=f"Bearer {key}"))
 
