@@ -55,10 +55,16 @@ async def postgres_server(state_dir: Path) -> AsyncIterator[Postgres]:
 
 
 @pytest.fixture
-async def postgres_dsn(postgres_server: Postgres) -> AsyncIterator[str]:
-    """An empty database of the test's own; the user may do anything."""
+def postgres_template() -> str:
+    """The database of which that of each test is a copy: one with a schema where all want it."""
+    return "template1"
+
+
+@pytest.fixture
+async def postgres_dsn(postgres_server: Postgres, postgres_template: str) -> AsyncIterator[str]:
+    """A database of the test's own, empty unless its folder says else; the user may do anything."""
     name = f"test_{uuid4().hex}"
-    dsn = await postgres_server.create_database(name)
+    dsn = await postgres_server.create_database(name, template=postgres_template)
     yield dsn
     connection = await asyncpg.connect(postgres_server.dsn)
     try:
