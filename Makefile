@@ -80,9 +80,34 @@ check-protos: $(INSTALLED)
 check-words: $(INSTALLED)
 	$(BIN)/codespell
 
+# All tests. Most of their time is waiting for processes, so two suites run at once, the longest first; what each says is
+# printed in one piece when it ends. A suite that is "the rest of a folder" leaves out what others name, so none is missed.
+SUITES := rest-sdk unit orchestrator integration rest attacks e2e
+tests-rest-sdk := tests/conformance/rest/sdk
+tests-rest := tests/conformance --ignore=tests/conformance/rest/sdk
+tests-unit := tests/unit
+tests-orchestrator := tests/integration/orchestrator
+tests-integration := tests/integration --ignore=tests/integration/orchestrator
+tests-e2e := tests/e2e
+tests-attacks := tests/attacks --ignore=tests/attacks/test_leaks.py
+# It counts what the whole machine has, so nothing runs beside it.
+tests-leaks := tests/attacks/test_leaks.py
+SAID := .venv/tests
+
 .PHONY: test
 test: check ## check, then all tests with real Postgres, NATS and jails
-	$(BIN)/pytest
+	@rm -rf $(SAID) && mkdir -p $(SAID)
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(SUITES:%=suite-%); together=$$?; \
+	$(MAKE) --no-print-directory suite-leaks; alone=$$?; \
+	echo "== all suites"; grep --no-filename --extended-regexp '^(FAILED|ERROR) ' $(addprefix $(SAID)/,$(SUITES) leaks); \
+	for suite in $(SUITES) leaks; do printf '%-13s %s\n' $$suite "$$(tail -n 1 $(SAID)/$$suite)"; done; \
+	exit $$((together | alone))
+
+.PHONY: $(SUITES:%=suite-%) suite-leaks
+$(SUITES:%=suite-%) suite-leaks: suite-%: $(INSTALLED)
+	@mkdir -p $(SAID)
+	@echo "== $*: pytest $(tests-$*)"
+	@$(BIN)/pytest $(tests-$*) 2>&1 | tee $(SAID)/$* || { echo "FAILED, with: $$(tail -n 1 $(SAID)/$*)" >> $(SAID)/$*; exit 1; }
 
 .PHONY: test-fast
 test-fast: $(INSTALLED) ## unit tests only
