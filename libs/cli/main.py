@@ -1,6 +1,5 @@
 """The `proctor` command: its groups, its global options, and how a failure ends it."""
 
-import importlib.metadata
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,22 +8,9 @@ from typing import Annotated
 
 import typer
 from rich.text import Text
+from typer.main import get_group
 
-from cli.commands import (
-    changes,
-    demo,
-    files,
-    grader,
-    imports,
-    keys,
-    models,
-    runs,
-    samples,
-    sharing,
-    stack,
-    suites,
-)
-from cli.commands.schedules import command as schedules
+from cli.command_table import all_commands
 from cli.errors import CliError
 from cli.session import Session, session_of
 from cli.views.plain import plain
@@ -38,19 +24,6 @@ app = typer.Typer(
     epilog="Start here: proctor demo. Or: proctor up, then proctor suites create FILE, then "
     "proctor run SUITE --model MODEL.",
 )
-app.add_typer(stack.app)
-app.add_typer(demo.app)
-app.add_typer(models.app)
-app.add_typer(keys.app, name="keys")
-app.add_typer(files.app, name="files")
-suites.app.add_typer(sharing.app)
-app.add_typer(suites.app, name="suites")
-app.add_typer(runs.app)
-app.add_typer(changes.app)
-app.add_typer(imports.app)
-app.add_typer(grader.app, name="grader")
-app.add_typer(schedules.app, name="schedules")
-app.add_typer(samples.app)
 
 
 @app.callback()
@@ -76,12 +49,6 @@ def options(
     )
 
 
-@app.command()
-def version(context: typer.Context) -> None:
-    """Show the version of this command."""
-    session_of(context).out.print(importlib.metadata.version("proctor"), markup=False)
-
-
 def main(arguments: Sequence[str] | None = None, session: Session | None = None) -> None:
     """Run the command and exit: 0 when it did what was asked, 1 when not, 2 when asked wrongly.
 
@@ -92,7 +59,10 @@ def main(arguments: Sequence[str] | None = None, session: Session | None = None)
     current = session or Session()
     try:
         words = None if arguments is None else list(arguments)
-        app(args=words, prog_name="proctor", obj=current)
+        group = get_group(app)
+        for command in all_commands():
+            group.add_command(command)
+        group(args=words, prog_name="proctor", obj=current)
     except CliError as error:
         current.err.print(Text.assemble(("Error: ", "bold red"), plain(error.message)))
         for line in error.details:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from cli.api import Api
 from cli.errors import CliError
 from cli.references import beside, referred
-from cli.resources import File, JsonObject
+from cli.server.api import Api
+from cli.server.resources import File, JsonObject
 
 _PURPOSE = "evals"
 

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from cli.api import Api, Params
-from cli.downloads import artifact_files
 from cli.errors import CliError
-from cli.resources import Page, Run, Sample
+from cli.server.api import Api, Params
+from cli.server.downloads import artifact_files
+from cli.server.resources import Page, Run, Sample
 from cli.session import Session
 from cli.views.plain import plain
 from cli.views.progress import shown

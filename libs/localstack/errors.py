@@ -7,3 +7,7 @@ class LocalStackError(Exception):
 
 class StartError(LocalStackError):
     """A process ended, or did not get ready in time; the message carries the end of its log."""
+
+
+class StackStopped(LocalStackError):
+    """Somebody asked this process with SIGTERM to stop the stack, and it is stopped."""

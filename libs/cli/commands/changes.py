@@ -4,9 +4,12 @@ from typing import Annotated
 
 import typer
 
-from cli.api import Api
+from cli.arguments import AsJson, RunId
 from cli.errors import CliError
-from cli.resources import Run, Suite
+from cli.running import run_to_end
+from cli.server.api import Api
+from cli.server.connecting import api_of
+from cli.server.resources import Run, Suite
 from cli.session import Session, session_of
 from cli.views.plain import plain
 from cli.views.progress import shown
@@ -23,8 +26,6 @@ app = typer.Typer()
 # A gateway that is restarted is away for a few seconds; a watch outlives that.
 _WATCH_PATIENCE_S = 60
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, eval_run_…")]
 Watch = Annotated[bool, typer.Option(help="Follow it to the end and show results.")]
 
 
@@ -35,7 +36,7 @@ def cancel(context: typer.Context, *, run_id: RunId, as_json: AsJson = False) ->
     `proctor retry` resumes it.
     """
     session = session_of(context)
-    session.run(
+    run_to_end(
         _cancel(session, run_id, as_json=as_json),
         interrupted=f"Interrupted; {run_id} is being cancelled all the same.",
     )
@@ -73,21 +74,21 @@ def delete(
     Example: proctor delete eval_run_0123 --yes
     """
     session = session_of(context)
-    session.run(_delete(session, object_id, yes=yes))
+    run_to_end(_delete(session, object_id, yes=yes))
 
 
 def _work_again(
     context: typer.Context, run_id: str, action: str, *, watch: bool, as_json: bool
 ) -> None:
     session = session_of(context)
-    session.run(
+    run_to_end(
         _started_again(session, run_id, action, watch=watch, as_json=as_json),
         interrupted=f"Interrupted; the run goes on: `proctor watch {run_id}` follows it.",
     )
 
 
 async def _cancel(session: Session, run_id: str, *, as_json: bool) -> None:
-    async with session.api(patience_s=_WATCH_PATIENCE_S) as api:
+    async with api_of(session, patience_s=_WATCH_PATIENCE_S) as api:
         run = Run.of(await api.post(f"/evals/runs/{run_id}/cancel"))
         if not run.has_ended:
             run = await shown(follow(api, run_id, poll_s=session.poll_s), session.err)
@@ -102,7 +103,7 @@ async def _cancel(session: Session, run_id: str, *, as_json: bool) -> None:
 async def _started_again(
     session: Session, run_id: str, action: str, *, watch: bool, as_json: bool
 ) -> None:
-    async with session.api(patience_s=_WATCH_PATIENCE_S) as api:
+    async with api_of(session, patience_s=_WATCH_PATIENCE_S) as api:
         queued = await api.post(f"/evals/runs/{run_id}/{action}")
         if not watch:
             if as_json:
@@ -120,7 +121,7 @@ async def _started_again(
 
 
 async def _delete(session: Session, object_id: str, *, yes: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         path, what = await _found(api, object_id)
         if not yes and not typer.confirm(f"Delete {what}?", err=True):
             raise CliError("Nothing was deleted.")

@@ -7,22 +7,25 @@ from typing import Annotated
 
 import typer
 
-from cli.api import Api
-from cli.commands.suites import suites_using
-from cli.downloads import download
+from cli.arguments import AsJson
 from cli.errors import CliError
-from cli.resources import File
+from cli.running import run_to_end
+from cli.server.api import Api
+from cli.server.connecting import api_of
+from cli.server.downloads import download
+from cli.server.finding import suites_using
+from cli.server.resources import File
 from cli.session import Session, session_of
 from cli.views.plain import plain
 from cli.views.tables import files_table
 
 app = typer.Typer(
+    name="files",
     no_args_is_help=True,
     help="Upload, list, download and delete files.",
     epilog="Example: proctor files upload examples/arithmetic.jsonl",
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 FileId = Annotated[str, typer.Argument(metavar="FILE_ID", help="Id of the file, file_…")]
 
 
@@ -36,7 +39,7 @@ def upload(
 ) -> None:
     """Upload files; prints the id of each."""
     session = session_of(context)
-    session.run(_upload(session, paths, purpose=purpose, as_json=as_json))
+    run_to_end(_upload(session, paths, purpose=purpose, as_json=as_json))
 
 
 @app.command("list")
@@ -48,7 +51,7 @@ def list_(
 ) -> None:
     """List the team's files, newest first."""
     session = session_of(context)
-    session.run(_list(session, purpose=purpose, as_json=as_json))
+    run_to_end(_list(session, purpose=purpose, as_json=as_json))
 
 
 @app.command()
@@ -66,7 +69,7 @@ def get(
     Example: proctor files get file_0123 --output rows.jsonl
     """
     session = session_of(context)
-    session.run(_get(session, file_id, output))
+    run_to_end(_get(session, file_id, output))
 
 
 @app.command()
@@ -81,11 +84,11 @@ def delete(
     A run that has not read its files yet fails without them; runs that have go on.
     """
     session = session_of(context)
-    session.run(_delete(session, file_id, force=force))
+    run_to_end(_delete(session, file_id, force=force))
 
 
 async def _upload(session: Session, paths: list[Path], *, purpose: str, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         for path in paths:
             answer = await api.upload(path, purpose=purpose)
             if as_json:
@@ -98,7 +101,7 @@ async def _upload(session: Session, paths: list[Path], *, purpose: str, as_json:
 
 
 async def _list(session: Session, *, purpose: str | None, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         entries = [entry async for entry in api.entries("/files", {"purpose": purpose})]
     if not as_json:
         files_table(File.of(entry) for entry in entries).print_to(session.out)
@@ -108,7 +111,7 @@ async def _list(session: Session, *, purpose: str | None, as_json: bool) -> None
 
 
 async def _get(session: Session, file_id: str, output: Path | None) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         if output is None:
             session.print_json(await api.get(f"/files/{file_id}"))
         elif str(output) == "-":
@@ -125,7 +128,7 @@ async def _to_stdout(api: Api, file_id: str) -> None:
 
 
 async def _delete(session: Session, file_id: str, *, force: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         users = () if force else await suites_using(api, file_id)
         if users:
             versions = [f"{user.id}  {user.name}, version {user.active_version}" for user in users]

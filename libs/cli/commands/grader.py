@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.errors import NothingGraded
+from cli.running import run_to_end
 from cli.session import Session, session_of
 from cli.trials.models import Answers, read_vectors
 from cli.trials.program import Choices, TrialProgram, trial_program
@@ -22,6 +23,7 @@ from localstack.errors import LocalStackError
 from servicekit.logs import configure_logs
 
 app = typer.Typer(
+    name="grader",
     no_args_is_help=True,
     help="Try graders in a real jail; needs no running stack.",
     epilog='Example: proctor grader test grader.py --output "42" --target 42',
@@ -185,7 +187,7 @@ def try_out(  # noqa: PLR0913 - the options of one command
     )
     _refuse_unheard_answers(wanted)
     session = session_of(context)
-    session.run(_test(session, wanted, verbose=verbose, many=bool(samples), as_json=as_json))
+    run_to_end(_test(session, wanted, verbose=verbose, many=bool(samples), as_json=as_json))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

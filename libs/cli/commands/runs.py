@@ -7,11 +7,14 @@ from typing import Annotated
 import typer
 from pydantic import JsonValue
 
-from cli.api import Api, Params
-from cli.commands.suites import find_suite
-from cli.downloads import artifact_files, fetch_artifacts
+from cli.arguments import AsJson, RunId
 from cli.errors import CliError
-from cli.resources import BoardRow, JsonObject, Run
+from cli.running import run_to_end
+from cli.server.api import Api, Params
+from cli.server.connecting import api_of
+from cli.server.downloads import artifact_files, fetch_artifacts
+from cli.server.finding import find_suite
+from cli.server.resources import BoardRow, JsonObject, Run
 from cli.session import Session, session_of
 from cli.views.plain import plain
 from cli.views.progress import shown
@@ -30,8 +33,6 @@ app = typer.Typer()
 # A gateway that is restarted is away for a few seconds; a watch outlives that.
 _WATCH_PATIENCE_S = 60
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, eval_run_…")]
 Tasks = Annotated[list[str] | None, typer.Option("--task", help="Task to run; repeatable.")]
 Cap = Annotated[int | None, typer.Option(min=1, help="Rows per task at most.")]
 
@@ -72,7 +73,7 @@ def run(  # noqa: PLR0913 - the options of one command
     }
     body |= {key: value for key, value in given.items() if value is not None}
     session = session_of(context)
-    session.run(
+    run_to_end(
         _run(session, suite, body, watch=watch, as_json=as_json),
         interrupted="Interrupted; a run that was started goes on: see `proctor runs`.",
     )
@@ -82,7 +83,7 @@ def run(  # noqa: PLR0913 - the options of one command
 def watch_(context: typer.Context, *, run_id: RunId, as_json: AsJson = False) -> None:
     """Follow a run to its end and show its results; an error unless it and a sample complete."""
     session = session_of(context)
-    session.run(
+    run_to_end(
         _watch(session, run_id, as_json=as_json),
         interrupted=f"Interrupted; the run goes on: `proctor watch {run_id}` follows it again.",
     )
@@ -100,14 +101,14 @@ def runs(
     """List the team's runs, newest first."""
     session = session_of(context)
     filters: Params = {"suite_id": suite, "suite_version": version, "status": status}
-    session.run(_runs(session, filters, as_json=as_json))
+    run_to_end(_runs(session, filters, as_json=as_json))
 
 
 @app.command()
 def results(context: typer.Context, *, run_id: RunId, as_json: AsJson = False) -> None:
     """Show the results of a finished run by task and model."""
     session = session_of(context)
-    session.run(_results(session, run_id, as_json=as_json))
+    run_to_end(_results(session, run_id, as_json=as_json))
 
 
 @app.command()
@@ -125,7 +126,7 @@ def artifacts(
     Example: proctor artifacts eval_run_0123 --output results/
     """
     session = session_of(context)
-    session.run(_artifacts(session, run_id, output, as_json=as_json))
+    run_to_end(_artifacts(session, run_id, output, as_json=as_json))
 
 
 @app.command()
@@ -145,13 +146,13 @@ def leaderboard(
     """
     session = session_of(context)
     asked: Params = {"metric": metric, "suite_version": version, "agent": agent, "model": model}
-    session.run(_leaderboard(session, suite, asked, as_json=as_json))
+    run_to_end(_leaderboard(session, suite, asked, as_json=as_json))
 
 
 async def _run(
     session: Session, suite: str, body: JsonObject, *, watch: bool, as_json: bool
 ) -> None:
-    async with session.api(patience_s=_WATCH_PATIENCE_S) as api:
+    async with api_of(session, patience_s=_WATCH_PATIENCE_S) as api:
         found = await find_suite(api, suite)
         started = Run.of(await api.post("/evals/runs", {"suite_id": found.id, **body}))
         session.err.print(f"Started {started.id}.", markup=False)
@@ -166,7 +167,7 @@ async def _run(
 
 
 async def _watch(session: Session, run_id: str, *, as_json: bool) -> None:
-    async with session.api(patience_s=_WATCH_PATIENCE_S) as api:
+    async with api_of(session, patience_s=_WATCH_PATIENCE_S) as api:
         if as_json:
             await _watch_json(session, api, run_id)
         else:
@@ -182,7 +183,7 @@ async def _watch_json(session: Session, api: Api, run_id: str) -> None:
 
 
 async def _runs(session: Session, filters: Params, *, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         entries = [entry async for entry in api.entries("/evals/runs", {"limit": 100, **filters})]
     if not as_json:
         runs_table(Run.of(entry) for entry in entries).print_to(session.out)
@@ -192,7 +193,7 @@ async def _runs(session: Session, filters: Params, *, as_json: bool) -> None:
 
 
 async def _leaderboard(session: Session, suite: str, asked: Params, *, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         found = await find_suite(api, suite)
         answer = await api.get(f"/evals/suites/{found.id}/leaderboard", asked)
     if as_json:
@@ -210,7 +211,7 @@ async def _leaderboard(session: Session, suite: str, asked: Params, *, as_json: 
 
 
 async def _results(session: Session, run_id: str, *, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         answer = await api.get(f"/evals/runs/{run_id}")
         run = Run.of(answer)
         if as_json:
@@ -223,7 +224,7 @@ async def _results(session: Session, run_id: str, *, as_json: bool) -> None:
 
 
 async def _artifacts(session: Session, run_id: str, folder: Path | None, *, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         if as_json and folder is None:
             session.print_json(await api.get(f"/evals/runs/{run_id}/artifacts"))
             return

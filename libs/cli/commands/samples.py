@@ -5,8 +5,10 @@ from typing import Annotated
 
 import typer
 
-from cli.api import Params
-from cli.resources import Sample
+from cli.running import run_to_end
+from cli.server.api import Params
+from cli.server.connecting import api_of
+from cli.server.resources import Sample
 from cli.session import Session, session_of
 from cli.views.tables import samples_table
 
@@ -65,7 +67,7 @@ def samples(  # noqa: PLR0913 - the options of one command
         "limit": min(limit or _PAGE, _PAGE),
     }
     session = session_of(context)
-    session.run(_samples(session, run_id, filters, limit=limit, as_json=as_json))
+    run_to_end(_samples(session, run_id, filters, limit=limit, as_json=as_json))
 
 
 async def _samples(
@@ -74,7 +76,7 @@ async def _samples(
     most = limit or (_TABLE_ROWS if session.out.is_terminal and not as_json else None)
     shown: list[Sample] = []
     count = 0
-    async with session.api() as api:
+    async with api_of(session) as api:
         async for entry in api.entries(f"/evals/runs/{run_id}/samples", filters):
             if count == most:
                 break

@@ -5,8 +5,11 @@ from urllib.parse import quote
 
 import typer
 
-from cli.commands.suites import AsJson, SuiteName, find_suite
-from cli.resources import SuiteShare
+from cli.arguments import AsJson, SuiteName
+from cli.running import run_to_end
+from cli.server.connecting import api_of
+from cli.server.finding import find_suite
+from cli.server.resources import SuiteShare
 from cli.session import Session, session_of
 from cli.views.plain import plain
 from cli.views.tables import shares_table
@@ -25,25 +28,25 @@ def share(context: typer.Context, *, suite: SuiteName, org: Org, as_json: AsJson
     Example: proctor suites share arithmetic partners
     """
     session = session_of(context)
-    session.run(_share(session, suite, org, as_json=as_json))
+    run_to_end(_share(session, suite, org, as_json=as_json))
 
 
 @app.command()
 def unshare(context: typer.Context, *, suite: SuiteName, org: Org, as_json: AsJson = False) -> None:
     """Close a suite to an organisation again, at once; needs an org admin."""
     session = session_of(context)
-    session.run(_unshare(session, suite, org, as_json=as_json))
+    run_to_end(_unshare(session, suite, org, as_json=as_json))
 
 
 @app.command()
 def shares(context: typer.Context, *, suite: SuiteName, as_json: AsJson = False) -> None:
     """List with whom a suite of the team is shared, oldest first."""
     session = session_of(context)
-    session.run(_shares(session, suite, as_json=as_json))
+    run_to_end(_shares(session, suite, as_json=as_json))
 
 
 async def _share(session: Session, id_or_name: str, org: str, *, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         suite = await find_suite(api, id_or_name)
         answer = await api.post(f"/evals/suites/{suite.id}/shares", {"org_id": org})
     if as_json:
@@ -54,7 +57,7 @@ async def _share(session: Session, id_or_name: str, org: str, *, as_json: bool) 
 
 
 async def _unshare(session: Session, id_or_name: str, org: str, *, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         suite = await find_suite(api, id_or_name)
         answer = await api.delete(f"/evals/suites/{suite.id}/shares/{quote(org, safe='')}")
     if as_json:
@@ -65,7 +68,7 @@ async def _unshare(session: Session, id_or_name: str, org: str, *, as_json: bool
 
 
 async def _shares(session: Session, id_or_name: str, *, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         suite = await find_suite(api, id_or_name)
         entries = [entry async for entry in api.entries(f"/evals/suites/{suite.id}/shares")]
     if not as_json:

@@ -1,6 +1,5 @@
 """`proctor suites`: versioned manifests."""
 
-import json
 from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -9,22 +8,27 @@ from typing import Annotated
 import typer
 from pydantic import JsonValue
 
-from cli.api import Api
-from cli.errors import ApiError, CliError
-from cli.resources import File, JsonObject, Suite, SuiteVersion
+from cli.arguments import AsJson, SuiteName
+from cli.commands import sharing
+from cli.errors import ApiError
+from cli.running import run_to_end
+from cli.server.api import Api
+from cli.server.connecting import api_of
+from cli.server.finding import find_suite
+from cli.server.resources import File, JsonObject, Suite, SuiteVersion
 from cli.session import Session, session_of
 from cli.suite_files import read_suite_file, resolved
 from cli.views.plain import plain
-from cli.views.tables import created, dataset_file_ids, suites_table, tasks_table
+from cli.views.tables import dataset_file_ids, suites_table, tasks_table
 
 app = typer.Typer(
+    name="suites",
     no_args_is_help=True,
     help="Create, list, show and change suites.",
     epilog="Example: proctor suites create examples/arithmetic-suite.json",
 )
+app.add_typer(sharing.app)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-SuiteName = Annotated[str, typer.Argument(metavar="SUITE", help="Id or name of a suite.")]
 SuitePath = Annotated[Path, typer.Argument(help="Manifest, or suite with name and manifest; JSON.")]
 
 
@@ -45,7 +49,7 @@ def create(
     Example: proctor suites create examples/arithmetic-suite.json
     """
     session = session_of(context)
-    session.run(_create(session, file, name=name, description=description, as_json=as_json))
+    run_to_end(_create(session, file, name=name, description=description, as_json=as_json))
 
 
 @app.command("version")
@@ -66,14 +70,14 @@ def version_(
     Example: proctor suites version arithmetic examples/arithmetic-suite.json --stage
     """
     session = session_of(context)
-    session.run(_version(session, suite, file, stage=stage, as_json=as_json))
+    run_to_end(_version(session, suite, file, stage=stage, as_json=as_json))
 
 
 @app.command("list")
 def list_(context: typer.Context, *, as_json: AsJson = False) -> None:
     """List the suites that the team sees, newest first: its own, and those shared with it."""
     session = session_of(context)
-    session.run(_list(session, as_json=as_json))
+    run_to_end(_list(session, as_json=as_json))
 
 
 @app.command()
@@ -86,55 +90,14 @@ def show(
 ) -> None:
     """Show the tasks of a suite version; --json prints the whole manifest."""
     session = session_of(context)
-    session.run(_show(session, suite, version=version, as_json=as_json))
-
-
-async def find_suite(api: Api, id_or_name: str) -> Suite:
-    """Return the suite with this id, else the only one with this name.
-
-    The team's own come first: no other organisation can take a name away by sharing.
-
-    Raises:
-        CliError: there is none, or several have the name.
-    """
-    if id_or_name.startswith("eval_suite_"):
-        return Suite.of(await api.get(f"/evals/suites/{id_or_name}"))
-    suites = [Suite.of(entry) async for entry in api.entries("/evals/suites", {"limit": 100})]
-    named = [suite for suite in suites if suite.name == id_or_name]
-    found = [suite for suite in named if suite.access == "owner"] or named
-    if not found:
-        raise CliError(f"There is no suite with the id or name {id_or_name}.")
-    if len(found) > 1:
-        raise CliError(
-            f"{len(found)} suites are named {id_or_name}; give the id of one, newest first:",
-            details=[f"{suite.id}  created {created(suite)}" for suite in found],
-        )
-    return found[0]
-
-
-async def suites_using(api: Api, file_id: str) -> list[Suite]:
-    """Return the team's suites whose active version names a file.
-
-    None when the key may not see suites.
-    """
-    found = []
-    try:
-        async for entry in api.entries("/evals/suites", {"limit": 100, "owned_only": True}):
-            suite = Suite.of(entry)
-            path = f"/evals/suites/{suite.id}/versions/{suite.active_version}"
-            if f'"file_id": "{file_id}"' in json.dumps((await api.get(path)).get("manifest")):
-                found.append(suite)
-    except ApiError as error:
-        if error.status != HTTPStatus.FORBIDDEN:
-            raise
-    return found
+    run_to_end(_show(session, suite, version=version, as_json=as_json))
 
 
 async def _create(
     session: Session, file: Path, *, name: str | None, description: str | None, as_json: bool
 ) -> None:
     content = read_suite_file(file, name=name, description=description)
-    async with session.api() as api:
+    async with api_of(session) as api:
         answer = await api.post("/evals/suites", await resolved(content, api))
     if as_json:
         session.print_json(answer)
@@ -147,7 +110,7 @@ async def _version(
     session: Session, id_or_name: str, file: Path, *, stage: bool, as_json: bool
 ) -> None:
     content = read_suite_file(file, name=None, description=None)
-    async with session.api() as api:
+    async with api_of(session) as api:
         suite = await find_suite(api, id_or_name)
         body = await resolved(content, api)
         del body["name"]
@@ -163,7 +126,7 @@ async def _version(
 
 
 async def _list(session: Session, *, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         entries = [entry async for entry in api.entries("/evals/suites", {"limit": 100})]
     if not as_json:
         suites_table(Suite.of(entry) for entry in entries).print_to(session.out)
@@ -173,7 +136,7 @@ async def _list(session: Session, *, as_json: bool) -> None:
 
 
 async def _show(session: Session, id_or_name: str, *, version: int | None, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         suite = await find_suite(api, id_or_name)
         ordinal = suite.active_version if version is None else version
         answer = await api.get(f"/evals/suites/{suite.id}/versions/{ordinal}")

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from cli.resources import Run
+from cli.server.resources import Run
 
 # A line for every tenth of the way is enough for a log.
 _PLAIN_STEPS = 10

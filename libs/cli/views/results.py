@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from cli.resources import Failure, MetricBlock, Run
+from cli.server.resources import Failure, MetricBlock, Run
 from cli.views.listing import Listing
 from cli.views.plain import plain
 

@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from cli.resources import (
+from cli.server.resources import (
     BoardRow,
     File,
     JsonObject,
-    Key,
-    Model,
     Run,
     Sample,
     Schedule,
@@ -25,28 +23,6 @@ def files_table(files: Iterable[File]) -> Listing:
     names = ("id", "name", "bytes", "purpose", "created")
     rows = [(f.id, f.filename, str(f.bytes), f.purpose, _time(f.created_at)) for f in files]
     return Listing(names=names, rows=rows, numbers=("bytes",))
-
-
-def models_table(models: Iterable[Model]) -> Listing:
-    """Return models, and whether their providers have the keys they are said to have."""
-    rows = [(m.id, m.api, m.provider, m.upstream_model, _key_state(m)) for m in models]
-    return Listing(names=("id", "kind", "provider", "upstream model", "key"), rows=rows)
-
-
-def keys_table(keys: Iterable[Key]) -> Listing:
-    """Return API keys and what they may do."""
-    rows = [
-        (
-            key.id,
-            key.name,
-            "revoked" if key.revoked_at else "active",
-            f"{key.org_id}/{key.team_id}",
-            ", ".join([*key.scopes, *(["org admin"] if key.is_org_admin else [])]),
-            f"{key.created_at.astimezone(UTC):{_TIME}}",
-        )
-        for key in keys
-    ]
-    return Listing(names=("id", "name", "state", "org/team", "scopes", "created"), rows=rows)
 
 
 def suites_table(suites: Iterable[Suite]) -> Listing:
@@ -183,12 +159,6 @@ def _board_row(row: BoardRow) -> Sequence[str]:
 
 def _figure(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
-
-
-def _key_state(model: Model) -> str:
-    if model.key_source is None:
-        return "none needed"
-    return f"{'present' if model.key_present else 'missing'} ({model.key_source})"
 
 
 def _task(task: JsonObject, filenames: Mapping[str, str]) -> Sequence[str]:

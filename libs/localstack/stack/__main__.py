@@ -11,9 +11,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from localstack.errors import LocalStackError
+from localstack.errors import LocalStackError, StackStopped
 from localstack.stack.folder import StackAlreadyUp
-from localstack.stack.foreground import StackStopped, running_stack
+from localstack.stack.foreground import running_stack
 from localstack.stack.options import StackOptions
 from servicekit.clock import utc_now
 

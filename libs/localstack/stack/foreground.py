@@ -5,17 +5,13 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from localstack.errors import LocalStackError
+from localstack.errors import StackStopped
 from localstack.stack.control import serving_control
 from localstack.stack.folder import StateFolder
 from localstack.stack.keeper import Progress
 from localstack.stack.leftovers import end_leftovers
 from localstack.stack.options import StackOptions
 from localstack.stack.stack import Stack
-
-
-class StackStopped(LocalStackError):
-    """Somebody asked this process with SIGTERM to stop the stack, and it is stopped."""
 
 
 @asynccontextmanager

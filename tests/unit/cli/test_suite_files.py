@@ -5,8 +5,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.api import Api
 from cli.errors import CliError
+from cli.server.api import Api
 from cli.suite_files import SuiteFile, read_suite_file, resolved
 from unit.cli.fake_api import KEY, FakeProctor
 

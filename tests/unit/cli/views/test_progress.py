@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 
 from rich.console import Console
 
-from cli.resources import Run
+from cli.server.resources import Run
 from cli.views.progress import shown
 
 

@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from cli.resources import Failure, GraderUsage, JsonObject, Run, TokenCounts
+from cli.server.resources import Failure, GraderUsage, JsonObject, Run, TokenCounts
 from cli.views.results import failures_line, grader_line, reason_line, results_table
 
 

@@ -3,9 +3,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.api import Api
-from cli.downloads import download
 from cli.errors import CliError
+from cli.server.api import Api
+from cli.server.downloads import download
 from unit.cli.fake_api import KEY, FakeProctor
 
 

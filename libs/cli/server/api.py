@@ -8,7 +8,7 @@ from typing import IO, Self
 import httpx
 
 from cli.errors import ApiError, CliError, Unreachable
-from cli.resources import JsonObject, Page, Refusal
+from cli.server.resources import JsonObject, Page, Refusal
 
 PREFIX = "/api/v1/llm"
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.errors import CliError
+from cli.running import run_to_end
 from cli.session import Session, session_of
 from cli.views.plain import plain
 from localstack.stack.imports import import_folder
@@ -44,7 +45,7 @@ def import_(  # noqa: PLR0913 -- the command's options
     words += [f"--suite-name={suite_name}", f"--limit-files={limit}"]
     words += ["--dry-run"] if dry_run else []
     arguments = [*words, "--", str(path.absolute())]
-    session.run(_import(session, state or session.state_dir, arguments, as_json=as_json))
+    run_to_end(_import(session, state or session.state_dir, arguments, as_json=as_json))
 
 
 async def _import(session: Session, state: Path, arguments: list[str], *, as_json: bool) -> None:

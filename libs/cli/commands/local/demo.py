@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from cli.api import Api
-from cli.commands.stack import stack_options
-from cli.downloads import fetch_artifacts
+from cli.commands.local.stack import stack_options
 from cli.errors import CliError
-from cli.resources import JsonObject, Run, Suite
+from cli.running import run_to_end
+from cli.server.api import Api
+from cli.server.downloads import fetch_artifacts
+from cli.server.resources import JsonObject, Run, Suite
 from cli.session import Session, session_of
 from cli.suite_files import read_suite_file, resolved
 from cli.watching import require_samples, show_to_the_end
@@ -19,7 +20,7 @@ from localstack.stack.options import StackOptions
 app = typer.Typer()
 
 _SUITE = Path("examples") / "arithmetic-suite.json"
-_CHECKOUT = Path(__file__).resolve().parents[3]
+_CHECKOUT = Path(__file__).resolve().parents[4]
 
 # Two configurations of the same weights, as the local stack's own models.toml names them.
 _MODELS = ("smollm2-135m", "smollm2-135m-terse")
@@ -46,7 +47,7 @@ def demo(
     """
     session = session_of(context)
     options = stack_options(state or session.state_dir / "demo")
-    session.run(_demo(session, options, _suite_path()))
+    run_to_end(_demo(session, options, _suite_path()))
 
 
 async def evaluate(session: Session, api: Api, suite_path: Path, *, results: Path) -> None:

@@ -7,21 +7,18 @@ from typing import Annotated
 
 import typer
 
-from cli.resources import Key
+from cli.arguments import AsJson, State
+from cli.running import run_to_end
 from cli.session import Session, session_of
-from cli.views.tables import keys_table
+from cli.views.local import keys_table
 from localstack.stack.keys import gateway_keys
 
 app = typer.Typer(
+    name="keys",
     no_args_is_help=True,
     help="Create, list and revoke API keys of the local stack.",
     epilog="Example: proctor keys create --name ci --scope read:evals --scope read:files",
 )
-
-State = Annotated[
-    Path | None, typer.Option("--state", help="State folder of the stack; default: .proctor")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
 @app.command()
@@ -51,14 +48,14 @@ def create(
     words += [word for scope in scopes or () for word in ("--scope", scope)]
     words += ["--org-admin"] if org_admin else []
     session = session_of(context)
-    session.run(_keys(session, state, words, as_json=as_json))
+    run_to_end(_keys(session, state, words, as_json=as_json))
 
 
 @app.command("list")
 def list_(context: typer.Context, *, state: State = None, as_json: AsJson = False) -> None:
     """List all keys, without their secrets."""
     session = session_of(context)
-    session.run(_list(session, state, as_json=as_json))
+    run_to_end(_list(session, state, as_json=as_json))
 
 
 @app.command()
@@ -72,7 +69,7 @@ def revoke(
     """Make a key useless, within seconds."""
     session = session_of(context)
     # After `--` nothing is an option, whatever the key looks like.
-    session.run(_keys(session, state, ["revoke", "--", key], as_json=as_json))
+    run_to_end(_keys(session, state, ["revoke", "--", key], as_json=as_json))
 
 
 async def _keys(
@@ -87,7 +84,7 @@ async def _keys(
 async def _list(session: Session, state: Path | None, *, as_json: bool) -> None:
     entries = json.loads(await gateway_keys(state or session.state_dir, ["list", "--json"]))
     if not as_json:
-        keys_table(Key.of(entry) for entry in entries).print_to(session.out)
+        keys_table(entries).print_to(session.out)
         return
     for entry in entries:
         session.print_json(entry)

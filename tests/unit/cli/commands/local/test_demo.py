@@ -6,14 +6,14 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from cli.api import Api
-from cli.commands.demo import evaluate
+from cli.commands.local.demo import evaluate
 from cli.errors import CliError
+from cli.server.api import Api
 from cli.session import Session
 from manifest.parsing import parse_manifest
 from unit.cli.fake_api import KEY, FakeProctor
 
-EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[5] / "examples"
 SUITE = EXAMPLES / "arithmetic-suite.json"
 
 

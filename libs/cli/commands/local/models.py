@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from cli.commands.stack import running_stack_in
-from cli.resources import Model
+from cli.commands.local.stack import running_stack_in
+from cli.running import run_to_end
 from cli.session import Session, session_of
-from cli.views.tables import models_table
+from cli.views.local import models_table
 from localstack.services.gateway_command import list_models_file
 from localstack.services.model_routes import read_model_routes
 from localstack.stack.folder import StateFolder
@@ -39,7 +39,7 @@ def models(
     Example: proctor models --models models.toml
     """
     session = session_of(context)
-    session.run(_models(session, file, state or session.state_dir, as_json=as_json))
+    run_to_end(_models(session, file, state or session.state_dir, as_json=as_json))
 
 
 async def _models(session: Session, file: Path | None, state_dir: Path, *, as_json: bool) -> None:
@@ -52,7 +52,7 @@ async def _models(session: Session, file: Path | None, state_dir: Path, *, as_js
     if file is None:
         found = [entry | {"key_present": entry["key_source"] is not None} for entry in found]
     if not as_json:
-        models_table(Model.of(entry) for entry in found).print_to(session.out)
+        models_table(found).print_to(session.out)
         return
     for entry in found:
         session.print_json(entry)

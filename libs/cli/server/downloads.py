@@ -3,9 +3,9 @@
 from contextlib import suppress
 from pathlib import Path
 
-from cli.api import Api
 from cli.errors import CliError
-from cli.resources import Artifacts, File
+from cli.server.api import Api
+from cli.server.resources import Artifacts, File
 
 
 async def download(api: Api, file_id: str, target: Path) -> None:

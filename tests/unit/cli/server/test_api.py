@@ -3,8 +3,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from cli.api import Api
 from cli.errors import ApiError, CliError, Unreachable
+from cli.server.api import Api
 from unit.cli.fake_api import KEY, FakeProctor
 
 

@@ -1,18 +1,21 @@
-"""`proctor schedules list`, `create`, `trigger` and `delete`."""
+"""`proctor schedules`: runs that start by the clock."""
 
 from typing import Annotated
 
 import typer
 from pydantic import JsonValue
 
-from cli.commands.suites import AsJson, SuiteName, find_suite
+from cli.arguments import AsJson, SuiteName
 from cli.errors import CliError
-from cli.resources import JsonObject, Schedule
+from cli.running import run_to_end
+from cli.server.connecting import api_of
+from cli.server.finding import find_suite
+from cli.server.resources import JsonObject, Schedule
 from cli.session import Session, session_of
 from cli.views.plain import plain
 from cli.views.tables import schedules_table
 
-app = typer.Typer(no_args_is_help=True, help="Start runs of suites by the clock.")
+app = typer.Typer(name="schedules", no_args_is_help=True, help="Start runs of suites by the clock.")
 
 ScheduleId = Annotated[
     str, typer.Argument(metavar="SCHEDULE", help="Id of a schedule, eval_schedule_…")
@@ -28,7 +31,7 @@ def list_(
 ) -> None:
     """List the team's schedules, newest first."""
     session = session_of(context)
-    session.run(_list(session, suite, as_json=as_json))
+    run_to_end(_list(session, suite, as_json=as_json))
 
 
 @app.command()
@@ -61,14 +64,14 @@ def create(  # noqa: PLR0913 - the options of one command
     when = _given(cron=cron, interval_seconds=every, timezone=timezone, overlap_policy=overlap)
     session = session_of(context)
     body: JsonObject = {**when, **_given(name=name), "run": run}
-    session.run(_create(session, suite, body, as_json=as_json))
+    run_to_end(_create(session, suite, body, as_json=as_json))
 
 
 @app.command()
 def trigger(context: typer.Context, *, schedule_id: ScheduleId, as_json: AsJson = False) -> None:
     """Start a run of a schedule now, besides its times; prints the run's id."""
     session = session_of(context)
-    session.run(_trigger(session, schedule_id, as_json=as_json))
+    run_to_end(_trigger(session, schedule_id, as_json=as_json))
 
 
 @app.command()
@@ -80,7 +83,7 @@ def delete(
 ) -> None:
     """Delete a schedule; runs that it started stay."""
     session = session_of(context)
-    session.run(_delete(session, schedule_id, yes=yes))
+    run_to_end(_delete(session, schedule_id, yes=yes))
 
 
 def _given(**options: JsonValue) -> JsonObject:
@@ -88,7 +91,7 @@ def _given(**options: JsonValue) -> JsonObject:
 
 
 async def _list(session: Session, suite_id: str | None, *, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         filters = {"suite_id": suite_id, "limit": 100}
         entries = [entry async for entry in api.entries("/evals/schedules", filters)]
     if not as_json:
@@ -99,7 +102,7 @@ async def _list(session: Session, suite_id: str | None, *, as_json: bool) -> Non
 
 
 async def _create(session: Session, suite: str, body: JsonObject, *, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         found = await find_suite(api, suite)
         named = {"name": found.name, **body, "suite_id": found.id}
         answer = await api.post("/evals/schedules", named)
@@ -111,7 +114,7 @@ async def _create(session: Session, suite: str, body: JsonObject, *, as_json: bo
 
 
 async def _trigger(session: Session, schedule_id: str, *, as_json: bool) -> None:
-    async with session.api() as api:
+    async with api_of(session) as api:
         answer = await api.post(f"/evals/schedules/{schedule_id}/trigger")
     if as_json:
         session.print_json(answer)
@@ -123,7 +126,7 @@ async def _trigger(session: Session, schedule_id: str, *, as_json: bool) -> None
 
 async def _delete(session: Session, schedule_id: str, *, yes: bool) -> None:
     path = f"/evals/schedules/{schedule_id}"
-    async with session.api() as api:
+    async with api_of(session) as api:
         schedule = Schedule.of(await api.get(path))
         what = f"the schedule {plain(schedule.name)} ({schedule_id})"
         if not yes and not typer.confirm(f"Delete {what}?", err=True):

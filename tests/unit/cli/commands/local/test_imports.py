@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cli.commands.imports import summary
+from cli.commands.local.imports import summary
 from unit.cli.terminal import Terminal
 
 

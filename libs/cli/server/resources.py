@@ -1,6 +1,5 @@
 """The REST objects as far as this command looks at them; members it does not know are ignored."""
 
-from datetime import datetime
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -194,30 +193,6 @@ class File(Resource):
     purpose: str
     created_at: int
     sha256: str | None = None
-
-
-class Key(Resource):
-    """An API key without its secret."""
-
-    id: str
-    name: str
-    org_id: str
-    team_id: str
-    scopes: list[str]
-    is_org_admin: bool = False
-    created_at: datetime
-    revoked_at: datetime | None = None
-
-
-class Model(Resource):
-    """A model of the local stack; `key_source` is a variable or a file, never a key."""
-
-    id: str
-    api: str
-    provider: str
-    upstream_model: str
-    key_source: str | None = None
-    key_present: bool = False
 
 
 class Artifacts(Resource):

@@ -7,20 +7,19 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from cli.arguments import State
 from cli.errors import CliError, Interrupted
+from cli.running import run_to_end
 from cli.session import Session, session_of
 from cli.views.listing import Listing
+from localstack.errors import StackStopped
 from localstack.processes import is_alive
 from localstack.stack.description import StackDescription, read_description
 from localstack.stack.detached import restart_service, start_detached, stop_stack
-from localstack.stack.foreground import StackStopped, running_stack
 from localstack.stack.options import StackOptions
 
 app = typer.Typer()
 
-State = Annotated[
-    Path | None, typer.Option("--state", help="State folder of the stack; default: .proctor")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 
 
@@ -52,10 +51,10 @@ def up(
     session = session_of(context)
     options = stack_options(state or session.state_dir, models_file=models, port=port)
     if detach:
-        session.run(_up_detached(session, options, as_json=as_json))
+        run_to_end(_up_detached(session, options, as_json=as_json))
         return
     try:
-        session.run(_up(session, options, as_json=as_json))
+        run_to_end(_up(session, options, as_json=as_json))
     except (Interrupted, StackStopped):
         session.err.print("Stopped; the data stays.")
 
@@ -64,7 +63,7 @@ def up(
 def down(context: typer.Context, *, state: State = None) -> None:
     """Stop the stack; its data stays."""
     session = session_of(context)
-    session.run(_down(session, state or session.state_dir))
+    run_to_end(_down(session, state or session.state_dir))
 
 
 @app.command()
@@ -82,7 +81,7 @@ def restart(
     Example: proctor restart orchestrator
     """
     session = session_of(context)
-    session.run(_restart(session, state or session.state_dir, service, as_json=as_json))
+    run_to_end(_restart(session, state or session.state_dir, service, as_json=as_json))
 
 
 @app.command()
@@ -124,6 +123,9 @@ def running_stack_in(state_dir: Path) -> StackDescription:
 
 
 async def _up(session: Session, options: StackOptions, *, as_json: bool) -> None:
+    # All other commands, and `up --detach`, do without the clients of a stack's parts.
+    from localstack.stack.foreground import running_stack  # noqa: PLC0415
+
     async with running_stack(options, progress=session.say) as stack:
         _announce(session, stack.describe(), as_json=as_json)
         session.err.print("Ctrl-C stops it.")

@@ -1,18 +1,22 @@
 import io
-from datetime import UTC, datetime
 
 from rich.console import Console
 
-from cli.resources import Key
-from cli.views.tables import keys_table
+from cli.views.local import KeyJson, keys_table
 
 
 def test_keys_are_listed_with_header_state_and_time() -> None:
-    made = datetime(2026, 11, 21, 12, tzinfo=UTC)
-    key = Key(
-        id="0123", name="[ci]", org_id="o", team_id="t", scopes=["read:evals"], created_at=made
-    )
-    revoked = key.model_copy(update={"revoked_at": made})
+    key: KeyJson = {
+        "id": "0123",
+        "name": "[ci]",
+        "org_id": "o",
+        "team_id": "t",
+        "scopes": ["read:evals"],
+        "is_org_admin": False,
+        "created_at": "2026-11-21T13:00:00+01:00",
+        "revoked_at": None,
+    }
+    revoked: KeyJson = {**key, "revoked_at": "2026-11-21T13:00:00+01:00"}
     out = io.StringIO()
 
     keys_table([key, revoked]).print_to(Console(file=out))

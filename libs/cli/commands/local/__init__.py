@@ -1,0 +1,1 @@
+"""Commands for the stack on this machine."""

@@ -1,1 +1,0 @@
-"""`proctor schedules`: runs that start by the clock."""

@@ -1,0 +1,1 @@
+"""The server as this command sees it: its REST API, its objects, its files."""
