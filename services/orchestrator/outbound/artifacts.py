@@ -3,7 +3,7 @@
 Documents that were stored as JSON are put in as they are, unread.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 
 import orjson
@@ -12,13 +12,10 @@ from orchestrator.domain.failure import Failure
 from orchestrator.domain.metrics import JsonObject, tokens_object
 from orchestrator.domain.run import Run
 from orchestrator.domain.run_states import RunState
-from orchestrator.domain.sample import Sample
 from orchestrator.domain.suite import Suite, SuiteVersion
 from orchestrator.outbound.services.importer import GrpcFiles, is_taken
 from orchestrator.ports.services import Fence
 from servicekit.errors import ServiceError
-
-_CHUNK_BYTES = 512 * 1024
 
 
 class RunArtifacts:
@@ -28,11 +25,11 @@ class RunArtifacts:
         self._files = files
 
     async def store_samples(
-        self, run: Run, samples: Callable[[], AsyncIterator[Sequence[Sample]]], fence: Fence
+        self, run: Run, lines: Callable[[], AsyncIterator[bytes]], fence: Fence
     ) -> None:
-        """Store all samples, one a line; `samples` starts over each time it is called."""
+        """Store all samples, one a line; `lines` starts over each time it is called."""
         filename = f"{run.id}-samples.jsonl"
-        await self._store(run.samples_file_id or "", filename, lambda: _lines(samples()), fence)
+        await self._store(run.samples_file_id or "", filename, lines, fence)
 
     async def store_results(
         self, run: Run, suite: Suite, version: SuiteVersion, fence: Fence
@@ -111,39 +108,6 @@ def run_object(run: Run) -> JsonObject:
     }
 
 
-def sample_object(sample: Sample) -> JsonObject:
-    """Return a sample as REST shows it (C.4)."""
-    return {
-        "id": sample.id,
-        "object": "eval.sample",
-        "run_id": sample.run_id,
-        "task_id": sample.task_id,
-        "model": sample.model,
-        "sample_index": sample.sample_index,
-        "status": sample.state,
-        "dataset_row": orjson.Fragment(sample.row_json) if sample.row_json else None,
-        "prompt": sample.prompt,
-        "target": sample.target,
-        "response_id": sample.response_id,
-        "output_text": sample.output_text,
-        "reasoning": sample.reasoning,
-        "extracted_output": sample.extracted_output,
-        "scores": orjson.Fragment(sample.scores_json),
-        "judge": orjson.Fragment(sample.judge_json) if sample.judge_json else None,
-        "error": _sample_error(sample),
-        "cost_usd": sample.cost_usd,
-        "input_tokens": sample.tokens.input,
-        "output_tokens": sample.tokens.output,
-        "cached_tokens": sample.tokens.cached,
-        "reasoning_tokens": sample.tokens.reasoning,
-        "tokens_estimated": sample.tokens.estimated,
-        "phase_timings": _phase_timings(sample),
-        "created_at": _seconds(sample.created_at),
-        "started_at": _seconds(sample.started_at),
-        "completed_at": _seconds(sample.ended_at),
-    }
-
-
 def suite_object(suite: Suite) -> JsonObject:
     """Return a suite as its owner sees it in REST (C.1)."""
     return {
@@ -176,56 +140,15 @@ def version_object(version: SuiteVersion) -> JsonObject:
     }
 
 
-async def _lines(batches: AsyncIterator[Sequence[Sample]]) -> AsyncIterator[bytes]:
-    chunk = bytearray()
-    async for batch in batches:
-        for sample in batch:
-            chunk += orjson.dumps(sample_object(sample), option=orjson.OPT_APPEND_NEWLINE)
-            if len(chunk) >= _CHUNK_BYTES:
-                yield bytes(chunk)
-                chunk.clear()
-    if chunk:
-        yield bytes(chunk)
-
-
 async def _one(content: bytes) -> AsyncIterator[bytes]:
     yield content
-
-
-def _sample_error(sample: Sample) -> object:
-    if sample.recorded_error_json:
-        return orjson.Fragment(sample.recorded_error_json)
-    return _error_object(sample.error)
-
-
-def _phase_timings(sample: Sample) -> object:
-    if sample.phase_timings_json:
-        return orjson.Fragment(sample.phase_timings_json)
-    if sample.generation_started_at is None:
-        return None
-    timing = {
-        "started_at": _iso(sample.generation_started_at),
-        "finished_at": _iso(sample.generation_ended_at),
-    }
-    return {"generation": timing}
 
 
 def _error_object(failure: Failure | None) -> JsonObject | None:
     if failure is None:
         return None
-    details: JsonObject = orjson.loads(failure.details_json) if failure.details_json else {}
-    # The fixed members win over details of the same name.
-    return {
-        **details,
-        "code": failure.code,
-        "message": failure.message,
-        "stage": failure.stage,
-    }
+    return {"code": failure.code, "message": failure.message, "stage": failure.stage}
 
 
 def _seconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.timestamp())
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat().replace("+00:00", "Z")

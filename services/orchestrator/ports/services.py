@@ -12,7 +12,6 @@ from typing import Protocol
 from manifest.programs import Program
 from orchestrator.domain.outcomes import Graded, ModelCall, ModelReply
 from orchestrator.domain.run import Run
-from orchestrator.domain.sample import Sample
 from orchestrator.domain.suite import Suite, SuiteVersion
 from orchestrator.domain.work import (
     FileFacts,
@@ -126,9 +125,9 @@ class Artifacts(Protocol):
     """Files that a run leaves, under the ids it has for them; a repetition replaces them."""
 
     async def store_samples(
-        self, run: Run, samples: Callable[[], AsyncIterator[Sequence[Sample]]], fence: Fence
+        self, run: Run, lines: Callable[[], AsyncIterator[bytes]], fence: Fence
     ) -> None:
-        """Store all samples, one a line; `samples` starts over each time it is called."""
+        """Store all samples, one a line; `lines` starts over each time it is called."""
 
     async def store_results(
         self, run: Run, suite: Suite, version: SuiteVersion, fence: Fence

@@ -297,8 +297,8 @@ class Results(Protocol):
         """Return the suite and the version that a run was made of."""
         ...
 
-    def samples(self, run_id: str) -> AsyncIterator[Sequence[Sample]]:
-        """Yield all samples of a run in batches, by task, model and index."""
+    def sample_lines(self, run_id: str) -> AsyncIterator[bytes]:
+        """Yield all samples of a run, one a line, by task, model and index; many at a time."""
         ...
 
     async def complete(self, lease: Lease, *, result_file_id: str, samples_file_id: str) -> None:

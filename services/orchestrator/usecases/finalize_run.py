@@ -88,7 +88,9 @@ class FinalizeRun:
             return self._results.holding(lease)
 
         try:
-            await self._artifacts.store_samples(run, lambda: self._results.samples(run.id), fence)
+            await self._artifacts.store_samples(
+                run, lambda: self._results.sample_lines(run.id), fence
+            )
             await self._artifacts.store_results(run, suite, version, fence)
         except ServiceError as error:
             raise as_run_failure(error, stage=_STAGE) from error

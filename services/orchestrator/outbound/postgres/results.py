@@ -10,16 +10,15 @@ import orjson
 
 from orchestrator.domain.metrics import Counts, GroupResult, ScoreSum
 from orchestrator.domain.run_states import RunEvent, next_state
-from orchestrator.domain.sample import Sample
 from orchestrator.domain.suite import Suite, SuiteVersion
 from orchestrator.domain.tokens import NO_TOKENS, Tokens, sum_tokens
 from orchestrator.domain.work import Lease
-from orchestrator.outbound.postgres import sample_records
 from orchestrator.outbound.postgres.fences import hold
 from orchestrator.outbound.postgres.messages import Fact, RunAnnouncer
 from orchestrator.outbound.postgres.run_changes.discards import discard
 from orchestrator.outbound.postgres.run_records import read_run, tokens_from
 from orchestrator.outbound.postgres.run_steps import lock_for_end
+from orchestrator.outbound.postgres.sample_lines import read_lines
 from orchestrator.outbound.postgres.suites import origin_of
 from pgstore.database import Database, RawConnection
 
@@ -116,12 +115,12 @@ class PostgresResults:
         async with self._database.transaction() as session:
             return await origin_of(session, run_id)
 
-    async def samples(self, run_id: str) -> AsyncIterator[Sequence[Sample]]:
-        """Yield all samples of a run in batches, by task, model and index."""
+    async def sample_lines(self, run_id: str) -> AsyncIterator[bytes]:
+        """Yield all samples of a run, one a line, by task, model and index; many at a time."""
         async with self._database.connection() as connection:
             run = await read_run(connection, run_id)
-            async for batch in sample_records.read_all(connection, run):
-                yield batch
+            async for lines in read_lines(connection, run):
+                yield lines
 
     async def complete(self, lease: Lease, *, result_file_id: str, samples_file_id: str) -> None:
         """End the run as completed and announce it; artifacts of an earlier edition are discarded.

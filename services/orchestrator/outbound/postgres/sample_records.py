@@ -1,6 +1,6 @@
 """Samples as they are read from their rows."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,8 +13,6 @@ from orchestrator.outbound.postgres.conditions import conditions, sample_terms
 from orchestrator.outbound.postgres.pages import ENTRY_BYTES_MAX, PAGE_BYTES_MAX
 from orchestrator.outbound.postgres.run_records import tokens_from
 from pgstore.database import RawConnection
-
-_BATCH = 500
 
 # Lengths are known without reading the texts, so those behind the page's end are never read.
 _SELECT = """
@@ -86,18 +84,6 @@ async def read_page(
     if rows and rows[0]["size"] > ENTRY_BYTES_MAX:
         raise SampleTooLarge(sample_id(rows[0]["sample_key"].hex), rows[0]["size"])
     return Slice([_sample(row, run) for row in rows], has_more)
-
-
-async def read_all(connection: RawConnection, run: Run) -> AsyncIterator[Sequence[Sample]]:
-    """Yield all samples of a run in batches, with rows and reasoning."""
-    wanted = SampleFilter(with_rows=True, with_reasoning=True)
-    after: Place | None = None
-    has_more = True
-    while has_more:
-        rows, has_more = await _read(connection, run, wanted, after, _BATCH)
-        if rows:
-            after = _place(rows[-1])
-            yield [_sample(row, run) for row in rows]
 
 
 async def _read(
