@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from importer.app import SCHEMA, VERSIONS
+from importer.app.service import SCHEMA, VERSIONS
 from importer.outbound.blob_uses import PostgresBlobUses
 from importer.outbound.dataset_table import PostgresDatasets
 from importer.outbound.file_table import PostgresFiles

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from blobstore.store import BlobStore
-from importer.app import build
+from importer.app.service import build
 from importer.settings import Settings
 from proctor.files.v1 import file_pb2, file_service_pb2
 from proctor.files.v1.file_service_pb2_grpc import FileServiceStub

@@ -4,7 +4,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
-from importer.app import build
+from importer.app.service import build
 from importer.inbound.sweeper import Sweeper
 from importer.settings import Settings
 from integration.importer.conftest import OTHER_TEAM, Importer

@@ -1,4 +1,4 @@
-"""The importer's parts and how they fit together."""
+"""The service's parts and how they fit together."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ from importer.outbound.history.runs import GrpcRunHistory
 from importer.outbound.hub.opening import open_hub
 from importer.outbound.hub.requests import Patience
 from importer.outbound.parquet.reader import ParquetReader
-from importer.settings import FolderSettings, Settings
+from importer.settings import Settings
 from importer.usecases.delete_file import DeleteFile
 from importer.usecases.hub_datasets.resolve_hub_dataset import ResolveHubDataset
 from importer.usecases.import_results import ImportResults
@@ -89,16 +89,6 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
             datasets=datasets, uses=uses, blobs=blobs, clock=clock, keep=keep
         )
         yield (server, keeper, Sweeper(remove_unused))
-
-
-@asynccontextmanager
-async def folder_import(settings: FolderSettings) -> AsyncIterator[ImportResults]:
-    """What imports a folder, without a service: only the orchestrator is asked."""
-    secret = settings.internal_secret.get_secret_value().encode()
-    async with open_channel(settings.orchestrator_address, secret=secret) as channel:
-        yield ImportResults(
-            GrpcRunHistory(channel), SystemClock(), file_bytes_max=settings.max_result_file_bytes
-        )
 
 
 def _files_rpc(
