@@ -104,6 +104,7 @@ class PullConsumer:
         """
         async with asyncio.TaskGroup() as tasks:
             while True:
+                _stop_if_cancelled()
                 await self._bus.until_connected()
                 try:
                     await self._take(tasks)
@@ -123,7 +124,12 @@ class PullConsumer:
             while self._bus.healthy:
                 await self._until_free()
                 free = self._max_in_flight - len(self._held)
-                for message in await _fetch(subscription, min(free, FETCH_MAX)):
+                messages = await _fetch(subscription, min(free, FETCH_MAX))
+                if _is_being_cancelled():
+                    for message in messages:
+                        await _answer(message.nak())
+                _stop_if_cancelled()
+                for message in messages:
                     self._hold(message, tasks)
         finally:
             with suppress(*AWAY_ERRORS, NatsError):
@@ -224,6 +230,16 @@ def _delivery(message: Msg) -> Delivery:
         headers=message.headers or {},
         attempt=message.metadata.num_delivered,
     )
+
+
+def _stop_if_cancelled() -> None:
+    """End what is being cancelled and does not know it.
+
+    Before Python 3.12, `asyncio.wait_for` loses a cancellation that comes together with its result,
+    and nats-py waits with it.
+    """
+    if _is_being_cancelled():
+        raise asyncio.CancelledError
 
 
 def _is_being_cancelled() -> bool:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
 from structlog.testing import capture_logs
 
 from eventbus.bus import Bus
@@ -168,6 +170,39 @@ async def test_a_consumer_that_stops_gives_its_messages_to_the_next_at_once(
         await tally.until(4)
 
     assert tally.seen == ["hanging", "hanging", "handled", "handled"]
+
+
+async def test_a_consumer_that_is_stopped_as_a_message_comes_stops_and_gives_it_back(
+    bus: Bus, tally: Tally, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch = JetStreamContext.PullSubscription.fetch
+    fetched = asyncio.Event()
+
+    async def handle(delivery: Delivery) -> None:
+        tally.add(delivery.payload.decode())
+
+    async def fetch_and_stop(*args: Any, **options: Any) -> list[Msg]:
+        messages: list[Msg] = await fetch(*args, **options)
+
+        async def come_with_the_stop() -> list[Msg]:
+            running.cancel()
+            return messages
+
+        fetched.set()
+        # As nats-py waits, and as it does at the wrong moment once in some dozens of times.
+        return await asyncio.wait_for(come_with_the_stop(), PATIENCE_S)  # noqa: TID251
+
+    monkeypatch.setattr(JetStreamContext.PullSubscription, "fetch", fetch_and_stop)
+    async with consuming(bus, handle) as running:
+        await publish(bus, "one")
+        await fetched.wait()
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.wait([running])
+    assert tally.seen == []
+
+    monkeypatch.undo()
+    async with consuming(bus, handle):  # far sooner than its claim of 30 s ends
+        await until_handled(tally, "one")
 
 
 async def test_replicas_share_the_messages(nats_url: str, bus: Bus) -> None:
