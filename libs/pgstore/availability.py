@@ -1,11 +1,9 @@
 """Telling a store that is away from a mistake of ours."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import asyncpg
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from servicekit.errors import Kind, ServiceError
 
@@ -14,7 +12,6 @@ _CLOSED_WORDS = ("is closed", "was closed", "is closing")
 
 _AWAY = (
     ConnectionError,
-    PoolTimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
@@ -31,29 +28,25 @@ class StoreUnavailable(ServiceError):
     reason = "STORE_UNAVAILABLE"
 
 
-@contextmanager
-def away_as_unavailable(*, connecting: bool = False) -> Iterator[None]:
-    """Raise StoreUnavailable for whatever says that Postgres is away; let everything else pass.
-
-    While `connecting`, every error of the operating system and every timeout says so.
-    """
-    try:
-        yield
-    except Exception as error:
-        if is_away(error) or (connecting and isinstance(error, OSError)):
-            raise StoreUnavailable("the database cannot be reached") from error
-        raise
-
-
 def is_away(error: BaseException) -> bool:
-    """Whether the error means that the connection was lost, refused or never made."""
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or _caused_by_away(error)
+    """Whether an error of asyncpg means that the connection was lost, refused or never made."""
     if isinstance(error, asyncpg.InterfaceError):
         return any(word in str(error) for word in _CLOSED_WORDS)
     return isinstance(error, _AWAY)
 
 
-def _caused_by_away(error: DBAPIError) -> bool:
-    cause = error.orig.__cause__ if error.orig is not None else None
-    return cause is not None and is_away(cause)
+@contextmanager
+def away_as_unavailable(
+    *, connecting: bool = False, away: Callable[[BaseException], bool] = is_away
+) -> Iterator[None]:
+    """Raise StoreUnavailable for whatever says that Postgres is away; let everything else pass.
+
+    While `connecting`, every error of the operating system and every timeout says so. What goes
+    through SQLAlchemy's engine takes `engine_errors.is_engine_away`.
+    """
+    try:
+        yield
+    except Exception as error:
+        if away(error) or (connecting and isinstance(error, OSError)):
+            raise StoreUnavailable("the database cannot be reached") from error
+        raise

@@ -1,6 +1,5 @@
 """One service's view of Postgres: its own schema, through a session or a raw connection."""
 
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,6 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from pgstore.availability import away_as_unavailable
+from pgstore.connecting import CONNECT_TIMEOUT_S, connect_directly, session_settings
+from pgstore.engine_errors import is_engine_away
 
 if TYPE_CHECKING:  # asyncpg's classes are generic for the type checker only
     RawConnection: TypeAlias = asyncpg.Connection[Any] | PoolConnectionProxy[Any]
@@ -22,10 +23,8 @@ else:
     RawConnection = asyncpg.Connection | PoolConnectionProxy
     RawPool = asyncpg.Pool
 
-CONNECT_TIMEOUT_S = 10
 POOL_TIMEOUT_S = 30
 _JSONB_VERSION = b"\x01"  # the first byte of jsonb in the binary protocol
-_IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
 class Database:
@@ -77,9 +76,9 @@ class Database:
         Raises:
             StoreUnavailable: Postgres cannot be reached or went away.
         """
-        with away_as_unavailable():
+        with away_as_unavailable(away=is_engine_away):
             async with AsyncSession(self.engine, expire_on_commit=False) as session:
-                with away_as_unavailable(connecting=True):
+                with away_as_unavailable(connecting=True, away=is_engine_away):
                     await session.connection()
                 yield session
                 await session.commit()
@@ -119,34 +118,6 @@ class Database:
             yield connection
         finally:
             connection.terminate()
-
-
-def session_settings(schema: str) -> dict[str, str]:
-    """What every connection of the service that owns `schema` is opened with.
-
-    Raises:
-        ValueError: the schema is no plain lower-case identifier.
-    """
-    if not _IDENTIFIER.fullmatch(schema):
-        raise ValueError(f"not a plain schema name: {schema!r}")
-    return {
-        "search_path": schema,
-        "application_name": schema,
-        "timezone": "UTC",
-        "jit": "off",  # our queries are short; compiling them costs more than it saves
-        # A machine that vanished must not hold its row locks for the two hours of the system's
-        # default.
-        "tcp_keepalives_idle": "30",
-        "tcp_keepalives_interval": "10",
-        "tcp_keepalives_count": "3",
-    }
-
-
-async def connect_directly(dsn: str, schema: str) -> "asyncpg.Connection[Any]":
-    """Open a connection that no pool holds; the caller closes it."""
-    return await asyncpg.connect(
-        dsn, timeout=CONNECT_TIMEOUT_S, server_settings=session_settings(schema)
-    )
 
 
 def _engine(dsn: str, *, schema: str, pool_size: int) -> AsyncEngine:

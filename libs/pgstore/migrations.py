@@ -12,7 +12,8 @@ from sqlalchemy import Connection, pool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from pgstore.availability import away_as_unavailable
-from pgstore.database import connect_directly
+from pgstore.connecting import connect_directly
+from pgstore.engine_errors import is_engine_away
 from servicekit import logs
 
 VERSION_TABLE = "alembic_version"
@@ -36,7 +37,7 @@ async def upgrade(dsn: str, *, schema: str, versions_package: str) -> None:
         poolclass=pool.NullPool,
     )
     try:
-        with away_as_unavailable(connecting=True):
+        with away_as_unavailable(connecting=True, away=is_engine_away):
             async with engine.connect() as connection:
                 await _upgrade_alone(connection, schema, versions_package)
     finally:

@@ -22,6 +22,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from pgstore.availability import StoreUnavailable, away_as_unavailable
 from pgstore.database import Database, RawConnection
+from pgstore.engine_errors import is_engine_away
 from servicekit import logs
 
 # One statement, for `op.execute`. Ids are made in order of time: the key is the queue's order, too.
@@ -106,7 +107,7 @@ async def add(
     headers_json = json.dumps(dict(headers or {}))
     if isinstance(store, AsyncSession):
         store = await store.connection()
-    with away_as_unavailable():
+    with away_as_unavailable(away=is_engine_away):
         if isinstance(store, AsyncConnection):
             await store.execute(
                 _INSERT_NAMED,

@@ -1,4 +1,7 @@
-"""`python -m gateway` serves; `… keys` administers API keys and `… models` checks a models file."""
+"""`python -m gateway` serves; `… keys` administers API keys and `… models` checks a models file.
+
+Each imports its own parts when it is asked for: the commands do without REST and the bridge.
+"""
 
 import asyncio
 import sys
@@ -7,14 +10,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from gateway.app import build, open_database
-from gateway.bridge.models_command import run_models_command
-from gateway.inbound.keys_command import read_arguments, run_keys_command
-from gateway.outbound.api_key_table import PostgresApiKeys
 from gateway.settings import KeySettings, Settings, provider_environment
-from servicekit.clock import SystemClock
-from servicekit.lifecycle import run_service
-from servicekit.logs import configure_logs
 
 Kind = TypeVar("Kind", bound=KeySettings)
 
@@ -27,27 +23,37 @@ def main() -> None:
         case ["keys", *arguments]:
             sys.exit(asyncio.run(_administer_keys(arguments)))
         case ["models", *arguments]:
-            sys.exit(run_models_command(arguments, provider_environment()))
+            sys.exit(_look_at_models(arguments))
         case _:
             sys.exit("usage: python -m gateway [keys … | models …]")
 
 
 def _serve() -> None:
+    from gateway.app.service import build  # noqa: PLC0415
+    from servicekit.lifecycle import run_service  # noqa: PLC0415
+    from servicekit.logs import configure_logs  # noqa: PLC0415
+
     settings = _read(Settings)
     configure_logs("gateway", settings.log_level, settings.log_json)
     run_service(lambda: build(settings), "gateway")
 
 
+def _look_at_models(arguments: Sequence[str]) -> int:
+    from gateway.bridge.models_command import run_models_command  # noqa: PLC0415
+
+    return run_models_command(arguments, provider_environment())
+
+
 async def _administer_keys(arguments: Sequence[str]) -> int:
+    from gateway.app.keys import open_keys  # noqa: PLC0415
+    from gateway.inbound.keys_command import read_arguments, run_keys_command  # noqa: PLC0415
+    from servicekit.clock import SystemClock  # noqa: PLC0415
+
     options = read_arguments(arguments)
     settings = _read(KeySettings)
-    # The command's own output is what its caller reads; only trouble is worth a log line.
-    configure_logs("gateway", "warning", settings.log_json)
     pepper = settings.key_pepper.get_secret_value().encode()
-    async with open_database(settings) as database:
-        return await run_keys_command(
-            options, PostgresApiKeys(database), pepper=pepper, clock=SystemClock()
-        )
+    async with open_keys(settings) as keys:
+        return await run_keys_command(options, keys, pepper=pepper, clock=SystemClock())
 
 
 def _read(kind: type[Kind]) -> Kind:

@@ -1,5 +1,6 @@
 """The gateway's settings; the only reader of its environment."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,13 +9,12 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from servicekit.public_web import Network
-
 MIB = 1024 * 1024
 # 256 bits: what HS256 and HMAC-SHA256 are worth.
 _SECRET_CHARS_MIN = 32
 
 Secret = Annotated[SecretStr, Field(min_length=_SECRET_CHARS_MIN)]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = Annotated[str, Field(min_length=1)]
 
 

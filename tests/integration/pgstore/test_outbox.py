@@ -161,6 +161,9 @@ async def test_a_receiver_that_is_away_is_waited_for_and_complained_about_once(
             receiver.away = False
             await receiver.until(messages=3)
             await until_empty(database)
+            async with asyncio.timeout(PATIENCE_S):  # it is told once the table is empty
+                while len(logs) < 2:
+                    await asyncio.sleep(0.01)
 
     assert [line["event"] for line in logs] == ["outbox_blocked", "outbox_recovered"]
 

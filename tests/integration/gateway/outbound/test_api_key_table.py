@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from gateway.app import open_database
+from gateway.app.keys import open_keys
+from gateway.app.schema import SCHEMA
 from gateway.domain.api_keys import ApiKey, draw_key_text, seal
 from gateway.domain.scopes import Scope
 from gateway.outbound.api_key_table import PostgresApiKeys
@@ -33,17 +34,30 @@ def new_key(name: str = "ci", at: datetime = NOW) -> ApiKey:
     )
 
 
+def settings(dsn: str) -> KeySettings:
+    return KeySettings.model_validate({"postgres_dsn": dsn, "key_pepper": "p" * 32})
+
+
 @pytest.fixture
 async def database(postgres_dsn: str) -> AsyncIterator[Database]:
-    async with open_database(
-        KeySettings.model_validate({"postgres_dsn": postgres_dsn, "key_pepper": "p" * 32})
-    ) as database:
+    async with (
+        open_keys(settings(postgres_dsn)),
+        Database.connect(postgres_dsn, schema=SCHEMA, pool_size=2) as database,
+    ):
         yield database
 
 
-@pytest.fixture(params=["memory", "postgres"])
-async def keys(request: pytest.FixtureRequest, database: Database) -> ApiKeys:
-    return MemoryApiKeys() if request.param == "memory" else PostgresApiKeys(database)
+@pytest.fixture(params=["memory", "service", "command"])
+async def keys(request: pytest.FixtureRequest, postgres_dsn: str) -> AsyncIterator[ApiKeys]:
+    if request.param == "memory":
+        yield MemoryApiKeys()
+        return
+    async with open_keys(settings(postgres_dsn)) as of_command:
+        if request.param == "command":
+            yield of_command
+            return
+        async with Database.connect(postgres_dsn, schema=SCHEMA, pool_size=2) as database:
+            yield PostgresApiKeys(database)
 
 
 async def test_a_stored_key_is_found_as_it_was(keys: ApiKeys) -> None:

@@ -1,4 +1,4 @@
-"""The gateway put together from its parts."""
+"""The service put together from its parts."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,6 +8,7 @@ import grpc.aio
 from fastapi import APIRouter
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gateway.app.schema import SCHEMA, VERSIONS_PACKAGE
 from gateway.bridge.building import BridgeLimits, build_bridge
 from gateway.bridge.rpc import SERVICE_NAME as BRIDGE_SERVICE_NAME
 from gateway.inbound.agents.runs import AgentRunRoutes
@@ -34,7 +35,7 @@ from gateway.outbound.api_key_table import PostgresApiKeys
 from gateway.outbound.usage_table import UsageTable
 from gateway.outbound.webhooks.deliveries import PostgresDeliveries
 from gateway.outbound.webhooks.receivers import ScheduleWebhooks, WebhookPosts
-from gateway.settings import KeySettings, Settings, provider_environment
+from gateway.settings import Settings, provider_environment
 from gateway.usecases.admit_run import AdmitRun
 from gateway.usecases.admit_scheduled_run import AdmitScheduledRuns
 from gateway.usecases.authenticate import Authenticate
@@ -60,10 +61,8 @@ from servicekit.logs import get_logger
 from servicekit.public_web import PublicWeb
 from servicekit.server import RpcServer
 
-SCHEMA = "gateway"
 # Keys are cached and budgets reserved in chunks, so few queries run at once.
 POOL_SIZE = 10
-VERSIONS_PACKAGE = "gateway.outbound.migrations.versions"
 WEBHOOKS_PERIOD_S = 1.0
 
 log = get_logger(__name__)
@@ -120,7 +119,7 @@ async def build(settings: Settings) -> AsyncIterator[Sequence[Loop]]:
 
 
 @asynccontextmanager
-async def open_database(settings: KeySettings) -> AsyncIterator[Database]:
+async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """The gateway's own schema, brought up to date."""
     dsn = settings.postgres_dsn.get_secret_value()
     await upgrade(dsn, schema=SCHEMA, versions_package=VERSIONS_PACKAGE)

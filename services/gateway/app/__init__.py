@@ -1,0 +1,1 @@
+"""The gateway's parts, put together for the service and for its commands."""
