@@ -11,6 +11,7 @@ from typing import Protocol
 import uvloop
 
 from servicekit import logs
+from servicekit.privileges import hide_memory
 
 _log = logs.get_logger("servicekit.lifecycle")
 
@@ -35,8 +36,9 @@ def run_service(build: Build, name: str) -> None:
 
     Returns when it was asked to stop; a failure of any loop stops all and ends the process with
     exit code 1, so that whoever supervises it starts it again. The process may open as many files
-    as the machine lets it.
+    as the machine lets it, and its secrets are closed to other processes of its user.
     """
+    hide_memory()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

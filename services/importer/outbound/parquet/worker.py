@@ -1,7 +1,8 @@
 """The worker: reads a Parquet file that it gets in pieces, and writes its rows as JSON.
 
 Started by `reader.ParquetReader`. A file from outside meets a large decoder here, so this process
-has no secrets, a limit of memory, and its end harms nobody.
+has no secrets, no way to those of other processes, limits of memory, time and files, and its end
+harms nobody.
 """
 
 import os
@@ -17,9 +18,11 @@ from importer.domain.json_row import RowInvalid, write_row
 from importer.outbound.parquet.blocks import BlockFile, PipeClosed, ScratchFailed
 from importer.outbound.parquet.frames import HEADER, Kind, Order
 from importer.outbound.parquet.tables import FileInvalid, numbered_batches
+from servicekit.privileges import drop_privileges, hide_memory
 
 FRAME_BYTES = 512 * 1024
 CPU_S_MAX = 900
+_FILES_MAX = 64  # two pipes, a temporary file, and what modules are read from
 
 
 class RowTooLong(ValueError):
@@ -29,6 +32,7 @@ class RowTooLong(ValueError):
 def main() -> None:
     """Read one file; the order is the only argument."""
     order = Order.read(sys.argv[1])
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # uvloop hands on what is inheritable
     # Whatever a library prints must not stand between two frames.
     answers, requests = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb")
     os.dup2(2, 1)
@@ -40,12 +44,16 @@ def main() -> None:
 
 
 def _limit(order: Order) -> None:
+    hide_memory()  # from the readers of other teams' files, should one be taken over
+    drop_privileges()
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
     limits = {
         resource.RLIMIT_AS: order.memory_bytes,
         resource.RLIMIT_CPU: CPU_S_MAX,
         resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NPROC: 0,
+        resource.RLIMIT_NOFILE: _FILES_MAX,
         resource.RLIMIT_FSIZE: order.size_bytes + FRAME_BYTES,
     }
     for which, most in limits.items():

@@ -47,18 +47,18 @@ async def resolve(address: str) -> int:
     return int(answer.row_count)
 
 
-def readers(scratch: Path) -> list[str]:
-    """Processes that work in this folder."""
-    told = f"TMPDIR={scratch}".encode()
-    found = []
-    for path in Path("/proc").glob("[0-9]*"):
-        try:
-            is_reader = b"parquet.worker" in (path / "cmdline").read_bytes()
-            if is_reader and told in (path / "environ").read_bytes():
-                found.append(path.name)
-        except OSError:
-            continue
-    return found
+def readers(importer: int) -> list[Path]:
+    """Readers of an importer, as their places in /proc."""
+    children = Path(f"/proc/{importer}/task").glob("*/children")
+    found = [Path("/proc") / pid for path in children for pid in path.read_text().split()]
+    return [path for path in found if is_reader(path)]
+
+
+def is_reader(path: Path) -> bool:
+    try:
+        return b"parquet.worker" in (path / "cmdline").read_bytes()
+    except OSError:
+        return False
 
 
 @pytest.mark.timeout(180)
@@ -85,11 +85,11 @@ async def test_a_killed_importer_leaves_nothing_and_another_begins_anew(
         asking = tasks.create_task(_lost(address))
         while not any(seen.host == "storage" for seen in hub.seen):
             await asyncio.sleep(0.02)
-        assert len(readers(scratch)) == 1
+        (reader,) = readers(process.pid)
         process.kill()
         await asking
 
-    while readers(scratch):
+    while is_reader(reader):
         await asyncio.sleep(0.02)
     assert list(scratch.iterdir()) == []
     async with started(environment):

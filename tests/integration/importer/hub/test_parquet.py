@@ -2,9 +2,11 @@
 
 import os
 import signal
+import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pyarrow as pa
 import pytest
@@ -12,11 +14,23 @@ import pytest
 from importer.domain.dataset import DatasetError, RowLimits
 from importer.outbound.parquet import reader
 from importer.outbound.parquet.blocks import BLOCK_BYTES
+from importer.outbound.parquet.frames import HEADER, Order
 from importer.outbound.parquet.reader import ParquetReader, ReaderUnavailable
 from importer.ports import RowsOrder
 from integration.importer.hub.test_hub_datasets import parquet
 
 MIB = 1024 * 1024
+LOOKING = """
+import sys
+from pathlib import Path
+from servicekit.privileges import drop_privileges
+
+drop_privileges()
+try:
+    Path(sys.argv[1]).read_bytes()
+except PermissionError:
+    print("closed", end="")
+"""
 
 
 class File:
@@ -89,9 +103,60 @@ async def test_a_reader_that_dies_ends_the_file_and_one_that_does_not_start_is_o
         await File(content).rows()
 
 
+async def test_a_reader_gives_up_what_a_file_that_took_it_over_could_use() -> None:
+    told: dict[str, str] = {}
+
+    class Looking(File):
+        async def fetch(self, start: int, end: int) -> AsyncIterator[bytes]:
+            (worker,) = workers()
+            told.update(_described(worker))
+            yield self.content[start:end]
+
+    assert len(await Looking(parquet({"n": [1]})).rows()) == 1
+
+    assert (int(told["CapEff"], 16), told["NoNewPrivs"]) == (0, "1")
+    assert told["environment"] == "closed"
+    assert (told["Max processes"], told["Max open files"]) == ("0", "64")
+    assert told["Max core file size"] == "0"
+
+
+def test_a_reader_keeps_no_descriptor_of_its_parent() -> None:
+    mine, others = os.pipe()
+    os.set_inheritable(others, True)  # noqa: FBT003 - it takes no keyword
+    os.set_blocking(mine, False)
+    order = Order(
+        size_bytes=100, row_count=1, row_bytes=100, columns=1, address="", memory_bytes=1_500 * MIB
+    )
+
+    with subprocess.Popen(
+        [*reader._COMMAND, order.text()],
+        stdin=PIPE,
+        stdout=PIPE,
+        close_fds=False,
+    ) as worker:
+        os.close(others)
+        assert worker.stdout is not None
+        assert len(worker.stdout.read(HEADER.size)) == HEADER.size  # it wants its first block
+        assert os.read(mine, 1) == b""  # nobody holds the other end
+        worker.kill()
+    os.close(mine)
+
+
 async def test_too_many_columns_are_refused() -> None:
     with pytest.raises(DatasetError, match="has 30 columns; 20 are allowed"):
         await File(parquet({f"c{n}": [n] for n in range(30)})).rows(columns=20)
+
+
+def _described(pid: int) -> Iterator[tuple[str, str]]:
+    """What the kernel tells of a process, and whether one like it may look at its environment."""
+    folder = Path(f"/proc/{pid}")
+    for line in (folder / "status").read_text().splitlines():
+        name, _, value = line.partition(":\t")
+        yield name, value
+    for line in (folder / "limits").read_text().splitlines():
+        yield line[:25].strip(), line[26:46].strip()
+    looking = [sys.executable, "-c", LOOKING, str(folder / "environ")]
+    yield "environment", subprocess.run(looking, stdout=PIPE, text=True, check=True).stdout
 
 
 def workers() -> list[int]:
