@@ -22,19 +22,22 @@ from orchestrator.outbound.postgres.sample_lines import read_lines
 from orchestrator.outbound.postgres.suites import origin_of
 from pgstore.database import Database, RawConnection
 
+# Names are joined to what was counted: with them in the key, all samples would be sorted.
 _GROUPS = """
-SELECT s.task_ord, s.model_ord, t.task_id, r.models[s.model_ord + 1] AS model, count(*) AS total,
-       count(*) FILTER (WHERE s.state = 'completed') AS completed,
-       count(*) FILTER (WHERE s.state = 'failed') AS failed,
-       sum(s.input_tokens)::bigint AS input_tokens, sum(s.output_tokens)::bigint AS output_tokens,
-       sum(s.cached_tokens)::bigint AS cached_tokens,
-       sum(s.reasoning_tokens)::bigint AS reasoning_tokens,
-       bool_or(s.tokens_estimated) AS tokens_estimated
-FROM samples s
-JOIN run_tasks t USING (run_id, task_ord)
-JOIN runs r USING (run_id)
-WHERE s.run_id = $1
-GROUP BY s.task_ord, s.model_ord, t.task_id, model
+SELECT s.*, t.task_id, r.models[s.model_ord + 1] AS model
+FROM (
+    SELECT task_ord, model_ord, count(*) AS total,
+           count(*) FILTER (WHERE state = 'completed') AS completed,
+           count(*) FILTER (WHERE state = 'failed') AS failed,
+           sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens,
+           sum(cached_tokens)::bigint AS cached_tokens,
+           sum(reasoning_tokens)::bigint AS reasoning_tokens,
+           bool_or(tokens_estimated) AS tokens_estimated
+    FROM samples WHERE run_id = $1
+    GROUP BY task_ord, model_ord
+) s
+JOIN run_tasks t ON t.run_id = $1 AND t.task_ord = s.task_ord
+JOIN runs r ON r.run_id = $1
 ORDER BY s.task_ord, s.model_ord
 """
 # numeric sums are exact, so the order in which samples ended does not show in a metric.
