@@ -55,6 +55,7 @@ async def serve(build: Build, name: str) -> None:
     stop.listen()
     try:
         async with build() as loops, asyncio.TaskGroup() as tasks:
+            stop.end_if_asked()
             _log.info("service_started", service=name)
             for loop in loops:
                 tasks.create_task(_run(loop), name=type(loop).__name__)
@@ -80,6 +81,11 @@ class _Stop:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._ask)
+
+    def end_if_asked(self) -> None:
+        """A library that was waited for may have lost the cancellation."""
+        if self.asked:
+            raise asyncio.CancelledError
 
     def _ask(self) -> None:
         # A terminal's Ctrl-C reaches a child together with its parent's SIGTERM: a second signal is

@@ -32,6 +32,7 @@ class Fails:
 @asynccontextmanager
 async def build():
     print(type(asyncio.get_running_loop()).__module__, flush=True)
+    {building}
     try:
         yield [{loops}]
     finally:
@@ -41,13 +42,23 @@ configure_logs("test", "INFO", json=True)
 run_service(build, "test")
 print("returned", flush=True)
 """
+# As `asyncio.wait_for` does before Python 3.12, at the wrong moment.
+LOSING = """
+    import os
+    try:
+        os.kill(os.getpid(), 15)
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        pass
+"""
 PATIENCE_S = 20
 
 
 @contextmanager
-def started(loops: str) -> Iterator["subprocess.Popen[str]"]:
+def started(loops: str, building: str = "pass") -> Iterator["subprocess.Popen[str]"]:
+    program = PROGRAM.replace("{loops}", loops).replace("{building}", building)
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.replace("{loops}", loops)],
+        [sys.executable, "-c", program],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -70,6 +81,14 @@ def test_a_service_asked_to_stop_closes_everything_and_ends_with_0(number: signa
         out, _ = process.communicate(timeout=PATIENCE_S)
 
     assert out.splitlines() == ["stopped", "closed", "returned"]
+    assert process.returncode == 0
+
+
+def test_a_stop_that_a_library_loses_while_the_service_is_built_counts() -> None:
+    with started("Forever()", building=LOSING) as process:
+        out, _ = process.communicate(timeout=PATIENCE_S)
+
+    assert out.splitlines() == ["uvloop", "closed", "returned"]
     assert process.returncode == 0
 
 
