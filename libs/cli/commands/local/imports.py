@@ -50,19 +50,21 @@ def import_(  # noqa: PLR0913 -- the command's options
 
 async def _import(session: Session, state: Path, arguments: list[str], *, as_json: bool) -> None:
     report = await import_folder(state, arguments)
+    dry_run = "--dry-run" in arguments
     if as_json:
         session.print_json(report)
         return
     for file in report["files"]:
-        session.out.print(_line(file), markup=False, soft_wrap=True)
-    session.say(summary(report, dry_run="--dry-run" in arguments))
+        session.out.print(line_of(file, dry_run=dry_run), markup=False, soft_wrap=True)
+    session.say(summary(report, dry_run=dry_run))
 
 
 def summary(report: Mapping[str, Any], *, dry_run: bool) -> str:
     """Return one sentence on a whole import."""
     if not report["files"]:
         return "Nothing to import: no samples_*.jsonl; the harness writes them with --log_samples."
-    counts = f"{report['imported_runs']} runs with {report['imported_samples']} samples"
+    runs, samples = report["imported_runs"], report["imported_samples"]
+    counts = f"{_counted(runs, 'run')} with {_counted(samples, 'sample')}"
     skipped = f"{report['skipped_runs']} skipped"
     if dry_run:
         suite = "a new suite" if report["created_suite"] else report["suite_id"] or "no suite"
@@ -70,5 +72,11 @@ def summary(report: Mapping[str, Any], *, dry_run: bool) -> str:
     return f"{counts} in {report['suite_id'] or 'no suite'}, {skipped}"
 
 
-def _line(file: Mapping[str, Any]) -> str:
-    return "\t".join((file["status"], file["reason"] or file["run_id"] or "-", plain(file["path"])))
+def line_of(file: Mapping[str, Any], *, dry_run: bool) -> str:
+    """Return what became of one file, or would: status, reason or run, and path, with tabs."""
+    status = "would import" if dry_run and file["status"] == "imported" else file["status"]
+    return "\t".join((status, file["reason"] or file["run_id"] or "-", plain(file["path"])))
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"1 {noun}" if count == 1 else f"{count} {noun}s"

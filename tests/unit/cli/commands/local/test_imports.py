@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from cli.commands.local.imports import summary
+import pytest
+
+from cli.commands.local.imports import line_of, summary
 from unit.cli.terminal import Terminal
 
 
@@ -42,5 +44,36 @@ def test_a_dry_run_names_no_suite_that_is_not_there() -> None:
 
     said = summary(report, dry_run=True)
 
-    assert said.startswith("Would import 1 runs with 6 samples into a new suite")
+    assert said.startswith("Would import 1 run with 6 samples into a new suite")
     assert said.endswith("nothing was written")
+
+
+@pytest.mark.parametrize(
+    ("runs", "samples", "counts"),
+    [
+        (0, 0, "0 runs with 0 samples"),
+        (1, 1, "1 run with 1 sample"),
+        (2, 1, "2 runs with 1 sample"),
+    ],
+)
+def test_one_is_told_in_the_singular(runs: int, samples: int, counts: str) -> None:
+    report = {
+        "files": [{}],
+        "imported_runs": runs,
+        "imported_samples": samples,
+        "skipped_runs": 0,
+        "suite_id": "eval_suite_1",
+    }
+
+    assert summary(report, dry_run=False) == f"{counts} in eval_suite_1, 0 skipped"
+
+
+def test_a_dry_run_says_of_no_file_that_it_was_imported() -> None:
+    wanted = {"status": "imported", "reason": "", "run_id": "", "path": "a_samples.jsonl"}
+    skipped = {"status": "skipped", "reason": "no_rows", "run_id": "", "path": "b_samples.jsonl"}
+
+    assert line_of(wanted, dry_run=True) == "would import\t-\ta_samples.jsonl"
+    assert line_of(wanted | {"run_id": "eval_run_1"}, dry_run=False).startswith(
+        "imported\teval_run"
+    )
+    assert line_of(skipped, dry_run=True) == "skipped\tno_rows\tb_samples.jsonl"
