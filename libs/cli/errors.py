@@ -1,6 +1,9 @@
 """What ends a command early; each message is one sentence for the person at the terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from localstack.errors import LocalStackError, StackStopped
 
 
 class CliError(Exception):
@@ -47,3 +50,22 @@ class NothingGraded(CliError):
     """A grader was not tried at all: what was given is wrong, or jails do not work here."""
 
     exit_code = 2
+
+
+@contextmanager
+def told_in_a_sentence(interrupted: str = "Interrupted.") -> Iterator[None]:
+    """Turn what ends the block early into an error of this command; Ctrl-C says `interrupted`.
+
+    Raises:
+        CliError: the stack could not do what was asked.
+        StackStopped: somebody else stopped the stack that the block kept.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(interrupted) from None
+    except StackStopped:
+        raise
+    except LocalStackError as error:
+        sentence, *details = str(error).splitlines()
+        raise CliError(sentence, details=details) from None

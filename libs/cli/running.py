@@ -1,10 +1,9 @@
-"""How a command's coroutine runs, and how what ends it early becomes one sentence."""
+"""How a command's coroutine runs."""
 
 import asyncio
 from collections.abc import Coroutine
 
-from cli.errors import CliError, Interrupted
-from localstack.errors import LocalStackError, StackStopped
+from cli.errors import told_in_a_sentence
 
 
 def run_to_end(work: Coroutine[None, None, None], *, interrupted: str = "Interrupted.") -> None:
@@ -14,12 +13,5 @@ def run_to_end(work: Coroutine[None, None, None], *, interrupted: str = "Interru
         CliError: the command could not do what was asked.
         StackStopped: somebody else stopped the stack that the command kept.
     """
-    try:
+    with told_in_a_sentence(interrupted):
         asyncio.run(work)
-    except KeyboardInterrupt:
-        raise Interrupted(interrupted) from None
-    except StackStopped:
-        raise
-    except LocalStackError as error:
-        sentence, *details = str(error).splitlines()
-        raise CliError(sentence, details=details) from None

@@ -16,7 +16,7 @@ ORG = TEAM = "local"
 _FIRST_KEY = Path("secrets") / "api-key"
 
 
-async def gateway_keys(state_dir: Path, arguments: Sequence[str]) -> str:
+def gateway_keys(state_dir: Path, arguments: Sequence[str]) -> str:
     """Run `python -m gateway keys <arguments>` on a running stack and return what it prints.
 
     Raises:
@@ -29,12 +29,12 @@ async def gateway_keys(state_dir: Path, arguments: Sequence[str]) -> str:
     address = urlsplit(description.postgres_dsn)
     host = address.netloc.rpartition("@")[2]
     secret = folder.secret("postgres-gateway")
-    return await run_keys_command(
+    return run_keys_command(
         folder, f"postgresql://gateway:{secret}@{host}{address.path}", arguments
     )
 
 
-async def first_key(folder: StateFolder, dsn: str) -> str:
+def first_key(folder: StateFolder, dsn: str) -> str:
     """Return the key that was made when the stack first ran; make it now if there is none.
 
     Raises:
@@ -44,12 +44,12 @@ async def first_key(folder: StateFolder, dsn: str) -> str:
     with suppress(FileNotFoundError):
         return path.read_text()
     arguments = ["create", "--name", "proctor up", "--org", ORG, "--team", TEAM, "--org-admin"]
-    made = json.loads(await run_keys_command(folder, dsn, [*arguments, "--json"]))
+    made = json.loads(run_keys_command(folder, dsn, [*arguments, "--json"]))
     write_private(path, made["key"])
     return path.read_text()
 
 
-async def run_keys_command(folder: StateFolder, dsn: str, arguments: Sequence[str]) -> str:
+def run_keys_command(folder: StateFolder, dsn: str, arguments: Sequence[str]) -> str:
     """Run the command against the gateway's schema at `dsn`.
 
     Raises:
@@ -57,6 +57,6 @@ async def run_keys_command(folder: StateFolder, dsn: str, arguments: Sequence[st
     """
     env = {"GATEWAY_POSTGRES_DSN": dsn, "GATEWAY_KEY_PEPPER": folder.secret("key-pepper")}
     try:
-        return await run_gateway(["keys", *arguments], env=env, cwd=folder.path)
+        return run_gateway(["keys", *arguments], env=env, cwd=folder.path)
     except LocalStackError as error:
         raise LocalStackError(f"the keys command failed: {error}") from None

@@ -53,7 +53,7 @@ class Stack:
         """
         routes = read_model_routes(self._options.models_file)
         if self._options.models_file:
-            await check_models_file(routes, self._options.environment)
+            await asyncio.to_thread(check_models_file, routes, self._options.environment)
         ports = self._folder.ports(PORTS, wanted={"http": self._options.port})
         postgres = Postgres(self._folder.path, port=ports["postgres"])
         nats = NatsServer(self._folder.path, port=ports["nats"])
@@ -74,7 +74,7 @@ class Stack:
         await self._start(self._services(addresses, routes))
         self._description = StackDescription(
             base_url=f"http://{LOOPBACK}:{ports['http']}",
-            api_key=await first_key(self._folder, dsns["gateway"]),
+            api_key=await asyncio.to_thread(first_key, self._folder, dsns["gateway"]),
             nats_url=nats.url,
             postgres_dsn=postgres.dsn_for(DATABASE),
             state_dir=self._folder.path,

@@ -53,6 +53,14 @@ def test_a_command_of_the_stack_imports_no_client_library(words: tuple[str, ...]
     assert imported_by(*words) & HEAVY == set()
 
 
+@pytest.mark.parametrize("words", [("create", "--name=ci"), ("list",), ("revoke", "0123")])
+def test_the_commands_of_keys_need_no_loop(words: tuple[str, ...]) -> None:
+    modules = imported_by("keys", *words, "--state=no-such-stack")
+
+    assert "localstack.stack.keys" in modules
+    assert "asyncio" not in modules
+
+
 def test_the_page_of_all_commands_imports_none_of_them() -> None:
     modules = imported_by("--help")
 

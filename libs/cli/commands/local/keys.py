@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.arguments import AsJson, State
-from cli.running import run_to_end
+from cli.errors import told_in_a_sentence
 from cli.session import Session, session_of
 from cli.views.local import keys_table
 from localstack.stack.keys import gateway_keys
@@ -48,14 +48,14 @@ def create(
     words += [word for scope in scopes or () for word in ("--scope", scope)]
     words += ["--org-admin"] if org_admin else []
     session = session_of(context)
-    run_to_end(_keys(session, state, words, as_json=as_json))
+    _keys(session, state, words, as_json=as_json)
 
 
 @app.command("list")
 def list_(context: typer.Context, *, state: State = None, as_json: AsJson = False) -> None:
     """List all keys, without their secrets."""
     session = session_of(context)
-    run_to_end(_list(session, state, as_json=as_json))
+    _list(session, state, as_json=as_json)
 
 
 @app.command()
@@ -69,20 +69,20 @@ def revoke(
     """Make a key useless, within seconds."""
     session = session_of(context)
     # After `--` nothing is an option, whatever the key looks like.
-    run_to_end(_keys(session, state, ["revoke", "--", key], as_json=as_json))
+    _keys(session, state, ["revoke", "--", key], as_json=as_json)
 
 
-async def _keys(
-    session: Session, state: Path | None, words: Sequence[str], *, as_json: bool
-) -> None:
+def _keys(session: Session, state: Path | None, words: Sequence[str], *, as_json: bool) -> None:
     action, *rest = words
     arguments = [action, *(["--json"] if as_json else []), *rest]
-    printed = await gateway_keys(state or session.state_dir, arguments)
+    with told_in_a_sentence():
+        printed = gateway_keys(state or session.state_dir, arguments)
     session.out.print(printed.rstrip("\n"), markup=False, soft_wrap=True)
 
 
-async def _list(session: Session, state: Path | None, *, as_json: bool) -> None:
-    entries = json.loads(await gateway_keys(state or session.state_dir, ["list", "--json"]))
+def _list(session: Session, state: Path | None, *, as_json: bool) -> None:
+    with told_in_a_sentence():
+        entries = json.loads(gateway_keys(state or session.state_dir, ["list", "--json"]))
     if not as_json:
         keys_table(entries).print_to(session.out)
         return

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.commands.local.stack import running_stack_in
-from cli.running import run_to_end
+from cli.errors import told_in_a_sentence
 from cli.session import Session, session_of
 from cli.views.local import models_table
 from localstack.services.gateway_command import list_models_file
@@ -39,15 +39,16 @@ def models(
     Example: proctor models --models models.toml
     """
     session = session_of(context)
-    run_to_end(_models(session, file, state or session.state_dir, as_json=as_json))
+    _models(session, file, state or session.state_dir, as_json=as_json)
 
 
-async def _models(session: Session, file: Path | None, state_dir: Path, *, as_json: bool) -> None:
+def _models(session: Session, file: Path | None, state_dir: Path, *, as_json: bool) -> None:
     if file is None:
         running_stack_in(state_dir)
-    routes = read_model_routes(file or StateFolder(state_dir).models_file)
     environment = dict(os.environ)  # noqa: TID251 - keys are where `proctor up` would look for them
-    lines = (await list_models_file(routes, environment)).splitlines()
+    with told_in_a_sentence():
+        routes = read_model_routes(file or StateFolder(state_dir).models_file)
+        lines = list_models_file(routes, environment).splitlines()
     found = [json.loads(line) for line in lines]
     if file is None:
         found = [entry | {"key_present": entry["key_source"] is not None} for entry in found]

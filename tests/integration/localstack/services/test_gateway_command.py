@@ -16,19 +16,19 @@ provider = "a"
 """
 
 
-async def test_models_are_listed_with_the_keys_of_the_given_environment(tmp_path: Path) -> None:
+def test_models_are_listed_with_the_keys_of_the_given_environment(tmp_path: Path) -> None:
     path = tmp_path / "models.toml"
     path.write_text(FILE)
 
-    printed = await list_models_file(read_model_routes(path), {"A_KEY": "sk-secret-of-the-test"})
+    printed = list_models_file(read_model_routes(path), {"A_KEY": "sk-secret-of-the-test"})
 
     assert (json.loads(printed)["id"], json.loads(printed)["key_present"]) == ("m", True)
     assert "sk-secret" not in printed
 
 
-async def test_a_file_that_cannot_be_used_is_refused_with_its_problem(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_used_is_refused_with_its_problem(tmp_path: Path) -> None:
     path = tmp_path / "models.toml"
     path.write_text('[models.m]\nprovider = "b"\n')
 
     with pytest.raises(LocalStackError, match=r"there is no \[providers.b\]"):
-        await list_models_file(read_model_routes(path), {})
+        list_models_file(read_model_routes(path), {})

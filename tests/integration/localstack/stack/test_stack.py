@@ -170,9 +170,9 @@ async def test_an_unknown_part_is_refused_with_the_known_ones(options: StackOpti
 async def test_more_keys_are_made_through_the_gateways_command(options: StackOptions) -> None:
     arguments = ["create", "--name", "two", "--org", "o", "--team", "t", "--json"]
 
-    assert '"team_id": "t"' in await gateway_keys(options.state_dir, arguments)
+    assert '"team_id": "t"' in gateway_keys(options.state_dir, arguments)
     with pytest.raises(LocalStackError, match=r"keys command failed"):
-        await gateway_keys(options.state_dir, ["create"])
+        gateway_keys(options.state_dir, ["create"])
 
 
 async def test_a_restart_of_the_whole_keeps_address_key_and_data(
