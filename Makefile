@@ -82,7 +82,7 @@ check-words: $(INSTALLED)
 
 # All tests. Most of their time is waiting for processes, so two suites run at once, the longest first; what each says is
 # printed in one piece when it ends. A suite that is "the rest of a folder" leaves out what others name, so none is missed.
-SUITES := rest-sdk unit orchestrator integration rest attacks e2e
+SUITES := orchestrator integration attacks rest rest-sdk e2e unit
 tests-rest-sdk := tests/conformance/rest/sdk
 tests-rest := tests/conformance --ignore=tests/conformance/rest/sdk
 tests-unit := tests/unit
