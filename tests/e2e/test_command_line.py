@@ -3,8 +3,12 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from e2e.stack import Stack, proctor, run_proctor
 from e2e.work import EXACT_MATCH, sums, task
+
+pytestmark = pytest.mark.timeout(300)  # the first test waits for the stack as well
 
 
 def test_a_suite_file_is_run_watched_listed_and_downloaded(stack: Stack, tmp_path: Path) -> None:
