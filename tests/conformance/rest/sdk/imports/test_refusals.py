@@ -1,5 +1,6 @@
 """Imports that are refused."""
 
+import json
 from typing import Any
 
 import pytest
@@ -36,6 +37,22 @@ def test_what_cannot_be_imported_is_refused_with_its_reason(importing: Importing
     assert asked(limit_files=101)[::2] == (400, "limit_files")
     assert asked(suite_name="")[::2] == (400, "suite_name")
     assert asked(create_missing_tasks=False)[:2] == (400, "no_suite_to_reuse")
+
+
+def test_a_repository_whose_paths_are_too_much_is_refused(importing: Importing) -> None:
+    importing.put({"m/one_samples.jsonl": jsonl([simplified(0, 1.0)])})
+    folder = "/".join(["f" * 240] * 8)
+    for page in range(3):
+        paths = (f"m/{page}/{number}/{folder}/a_samples.jsonl" for number in range(6_000))
+        listed = [{"type": "file", "path": path, "size": 1} for path in paths]
+        following = f"{importing.hub.url}/api/datasets/{importing.repo}/tree/main?cursor={page}"
+        link = {"Link": f'<{following}>; rel="next"'}
+        importing.hub.trouble("/tree/", status=200, body=json.dumps(listed).encode(), headers=link)
+
+    refused = refusal(importing.post({}))
+
+    assert refused == (400, "too_many_files", "source.path_prefix")
+    assert importing.files({}) == {"m/one_samples.jsonl": ("imported", None)}
 
 
 def test_a_gated_repository_is_forbidden(importing: Importing) -> None:
