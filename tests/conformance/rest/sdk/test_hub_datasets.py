@@ -149,7 +149,7 @@ def test_a_dataset_without_rows_fails_the_run_as_empty(sdk: SDK, hub: StandInHub
 
 def test_a_hub_that_hiccups_does_not_fail_the_run(sdk: SDK, hub: StandInHub, repo: str) -> None:
     hub.trouble(f"{repo}/revision", status=503, times=2)
-    hub.trouble(f"{repo}/tree", status=429, retry_after="1")
+    hub.trouble(f"{repo}/tree", status=429, headers={"Retry-After": "1"})
     hub.trouble("test-00000-of-00002", cut_at=50)
 
     assert run_of(sdk, {"path": repo}).status == "completed"
