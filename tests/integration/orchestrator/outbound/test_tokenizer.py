@@ -42,7 +42,7 @@ async def test_a_long_text_has_as_many_tokens_in_pieces_as_in_one(tokenizer: Tok
 )
 def test_pieces_make_no_token_more_where_there_are_words(parts: list[str]) -> None:
     tokenizer = load()
-    text = "".join(f"{part} x" for part in parts)
+    text = "".join(f"{part} x y" for part in parts)  # a place to cut in each half of a piece
 
     found = list(pieces(text, chars=24))
 
