@@ -49,7 +49,7 @@ class Belongings:
 def new_key(stack: Stack, *scopes: str, org: str, team: str, admin: bool = True) -> str:
     """The text of a new key, an org admin's; with all scopes when none is named.
 
-    The gateway's own step makes it, in this process: the command takes seconds for it.
+    The gateway's own step makes it, in this process: the command starts two.
     """
     made = _made_key(stack, scopes or SCOPES, org=org, team=team, admin=admin)
     with ThreadPoolExecutor(1) as apart:  # from a loop that may run here
