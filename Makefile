@@ -93,11 +93,16 @@ tests-attacks := tests/attacks --ignore=tests/attacks/test_leaks.py
 # It counts what the whole machine has, so nothing runs beside it.
 tests-leaks := tests/attacks/test_leaks.py
 SAID := .venv/tests
+# Each minute how far each suite is, so that a long silence means that something hangs. It reads from a pipe that nobody
+# writes to: a `sleep` would outlive it.
+PROGRESS = exec {never}<> <(:); until read -r -t 60 -u $$never; do now=--; for said in $(SAID)/*; do \
+	now+="  $${said\#\#*/} $$(grep -oE '[0-9]+%|[0-9]+ passed' $$said | tail -n 1)"; done; echo "$$now"; done
 
 .PHONY: test
 test: check ## check, then all tests with real Postgres, NATS and jails
 	@rm -rf $(SAID) && mkdir -p $(SAID)
-	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(SUITES:%=suite-%); together=$$?; \
+	@{ $(PROGRESS); } & progress=$$!; trap "kill $$progress" EXIT; \
+	$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(SUITES:%=suite-%); together=$$?; \
 	$(MAKE) --no-print-directory suite-leaks; alone=$$?; \
 	echo "== all suites"; grep --no-filename --extended-regexp '^(FAILED|ERROR) ' $(addprefix $(SAID)/,$(SUITES) leaks); \
 	for suite in $(SUITES) leaks; do printf '%-13s %s\n' $$suite "$$(tail -n 1 $(SAID)/$$suite)"; done; \
