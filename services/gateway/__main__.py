@@ -52,7 +52,14 @@ async def _administer_keys(arguments: Sequence[str]) -> int:
     options = read_arguments(arguments)
     settings = _read(KeySettings)
     pepper = settings.key_pepper.get_secret_value().encode()
-    async with open_keys(settings) as keys:
+
+    def log_only_trouble() -> None:
+        from servicekit.logs import configure_logs  # noqa: PLC0415
+
+        # The command's own output is what its caller reads.
+        configure_logs("gateway", "warning", settings.log_json)
+
+    async with open_keys(settings, before_upgrade=log_only_trouble) as keys:
         return await run_keys_command(options, keys, pepper=pepper, clock=SystemClock())
 
 

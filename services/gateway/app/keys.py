@@ -1,6 +1,6 @@
 """What the keys command needs: one connection, and a schema that is up to date."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from gateway.app.schema import SCHEMA, VERSIONS_PACKAGE
@@ -11,8 +11,14 @@ from pgstore.revisions import is_up_to_date
 
 
 @asynccontextmanager
-async def open_keys(settings: KeySettings) -> AsyncIterator[PostgresApiKeys]:
+async def open_keys(
+    settings: KeySettings, *, before_upgrade: Callable[[], None]
+) -> AsyncIterator[PostgresApiKeys]:
     """The keys of this installation; closes the connection after.
+
+    Args:
+        settings: where they are.
+        before_upgrade: called when the schema has to be brought up to date first.
 
     Raises:
         StoreUnavailable: Postgres cannot be reached.
@@ -20,16 +26,13 @@ async def open_keys(settings: KeySettings) -> AsyncIterator[PostgresApiKeys]:
     dsn = settings.postgres_dsn.get_secret_value()
     async with OneConnection.open(dsn, schema=SCHEMA) as connections:
         if not await is_up_to_date(connections, VERSIONS_PACKAGE):
-            await _bring_up_to_date(settings)
+            before_upgrade()
+            await _bring_up_to_date(dsn)
         yield PostgresApiKeys(connections)
 
 
-async def _bring_up_to_date(settings: KeySettings) -> None:
+async def _bring_up_to_date(dsn: str) -> None:
     # Alembic and the engine below it take a second to import, and a service has mostly been here.
     from pgstore.migrations import upgrade  # noqa: PLC0415
-    from servicekit.logs import configure_logs  # noqa: PLC0415
 
-    # The command's own output is what its caller reads; only trouble is worth a log line.
-    configure_logs("gateway", "warning", settings.log_json)
-    dsn = settings.postgres_dsn.get_secret_value()
     await upgrade(dsn, schema=SCHEMA, versions_package=VERSIONS_PACKAGE)

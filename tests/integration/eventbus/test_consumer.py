@@ -256,6 +256,7 @@ async def test_a_server_that_restarts_is_waited_for(
         async with consuming(bus, handle):
             await publish(bus, "before")
             await tally.until(1)
+            await until_stored(bus, 0)  # it knows that this was handled
             os.kill(server.pid, number)
             await server.stop()
             await until_lost(bus)

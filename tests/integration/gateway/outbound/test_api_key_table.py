@@ -41,7 +41,7 @@ def settings(dsn: str) -> KeySettings:
 @pytest.fixture
 async def database(postgres_dsn: str) -> AsyncIterator[Database]:
     async with (
-        open_keys(settings(postgres_dsn)),
+        open_keys(settings(postgres_dsn), before_upgrade=lambda: None),
         Database.connect(postgres_dsn, schema=SCHEMA, pool_size=2) as database,
     ):
         yield database
@@ -52,7 +52,7 @@ async def keys(request: pytest.FixtureRequest, postgres_dsn: str) -> AsyncIterat
     if request.param == "memory":
         yield MemoryApiKeys()
         return
-    async with open_keys(settings(postgres_dsn)) as of_command:
+    async with open_keys(settings(postgres_dsn), before_upgrade=lambda: None) as of_command:
         if request.param == "command":
             yield of_command
             return
