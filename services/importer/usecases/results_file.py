@@ -124,7 +124,7 @@ class SingleReading:
                 raise NotAsItBegan
             return maker.make(value)
 
-        yield _found([maker.make(value) for value in self._beginning])
+        yield _found(await asyncio.to_thread(list, map(maker.make, self._beginning)))
         self._beginning = []
         while (made := await self._steps.next(make)) is not None:
             if survey.canonical != canonical or survey.rows > ROWS_MAX:
