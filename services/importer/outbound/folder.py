@@ -21,8 +21,9 @@ class Folder:
         del repo, revision
         digest = hashlib.sha256()
         for path in await asyncio.to_thread(self._found):
-            told = path.stat()
-            digest.update(f"{path}\0{told.st_size}\0{told.st_mtime_ns}\n".encode())
+            file = path.stat()
+            told = f"{path}\0{file.st_size}\0{file.st_mtime_ns}\n"
+            digest.update(told.encode(errors="surrogateescape"))  # names need not be UTF-8
         return digest.hexdigest()[:40]
 
     async def files(self, repo: str, revision: str) -> AsyncGenerator[HubFile, None]:

@@ -1,5 +1,6 @@
 """A folder, read as if it were a repository."""
 
+import os
 from pathlib import Path
 
 from importer.outbound.folder import Folder
@@ -32,3 +33,9 @@ async def test_a_folder_that_changed_is_another_commit(tmp_path: Path) -> None:
     (tmp_path / "more.jsonl").write_bytes(b"2")
 
     assert before == same != await folder.commit("", "")
+
+
+async def test_a_name_that_is_no_text_harms_nothing(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff_samples.jsonl")).write_bytes(b"1")
+
+    assert len(await Folder(tmp_path).commit("", "")) == 40

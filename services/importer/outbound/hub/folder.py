@@ -87,7 +87,8 @@ class FolderSession:
         root, digest = self._root(repo), hashlib.sha256()
         for file in self._files(repo):
             changed_ns = (root / file.path).stat().st_mtime_ns
-            digest.update(f"{file.path}\0{file.size_bytes}\0{changed_ns}\n".encode())
+            told = f"{file.path}\0{file.size_bytes}\0{changed_ns}\n"
+            digest.update(told.encode(errors="surrogateescape"))  # names need not be UTF-8
         return digest.hexdigest()[:40]
 
     def _files(self, repo: str) -> list[HubFile]:

@@ -63,6 +63,17 @@ async def test_nothing_outside_of_a_repository_is_read(folder: Path, path: str) 
     assert listed == sorted(FILES)
 
 
+async def test_a_name_that_is_no_text_harms_no_other_file(folder: Path) -> None:
+    (folder / "team" / "set" / os.fsdecode(b"\xff.jsonl")).write_bytes(b"1")
+
+    async with FolderHub(folder).asked_as(None) as session:
+        commit = await session.commit("team/set", "main")
+        part = session.content("team/set", commit, "x.parquet", end=4)
+        content = b"".join([chunk async for chunk in part])
+
+    assert content == b"PAR1"
+
+
 class TestThroughTheImporter:
     @pytest.fixture
     def settings(self, settings: Settings, folder: Path) -> Settings:
